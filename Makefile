@@ -1,0 +1,50 @@
+# `make serve` and `make test` need python 3.11+ and nothing else: each target makes .venv first.
+PYTHON ?= python3
+# Extra words for the installation of torch, e.g. an index of CPU-only wheels (README, "Smaller installation").
+TORCH_PIP_ARGS ?=
+BIN := .venv/bin
+
+.PHONY: serve test check format lock bench clean
+
+serve: .venv/.runtime
+	$(BIN)/python -m service
+
+test: .venv/.development
+	$(BIN)/python -m pytest
+
+check: .venv/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.development
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.development
+	$(BIN)/python -m bench
+
+.venv/bin/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sensorium needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements.lock pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --disable-pip-version-check -q $(TORCH_PIP_ARGS) -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/.development: requirements-dev.lock .venv/.runtime
+	$(BIN)/pip install --disable-pip-version-check -q $(TORCH_PIP_ARGS) -r requirements-dev.lock
+	touch $@
+
+# Versions pinned for every platform and Python from 3.11, without addresses; torch brings its own CUDA libraries.
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url
+WITHOUT_CUDA := grep -vE '^(nvidia-|cuda-|triton)'
+
+lock: .venv/.development
+	$(BIN)/pip install -q uv
+	$(COMPILE) pyproject.toml | $(WITHOUT_CUDA) > requirements.lock
+	$(COMPILE) --all-extras pyproject.toml | $(WITHOUT_CUDA) > requirements-dev.lock
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,138 @@
+"""The embedder joins prepare and encode: views -> tower -> unit vectors -> mean over views -> unit vector.
+
+Normalisation stands here and nowhere else. Following ImageBind (Girdhar et al. 2023, section 3.2),
+the views of one item (clips of a sound, crops of a video) are averaged after normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.errors import ParameterError, UnknownModalityError
+from models.samples import Sample
+
+VIEWS_PER_FORWARD = 32
+PRECISIONS = MappingProxyType({"fp32": torch.float32, "bf16": torch.bfloat16})
+# A modality that has no tower of its own goes through another's.
+TOWER_OF = MappingProxyType({"video": "image"})
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """A prepared item. `tensor`: (views, *shape), float32, or int64 token ids for text.
+
+    `notes` tell the caller what was cut or guessed; `tokens` counts a text's tokens (0 otherwise).
+    """
+
+    tensor: torch.Tensor
+    notes: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+Prepare: TypeAlias = Callable[[Sample], Views]
+Background: TypeAlias = Mapping[tuple[str, str], tuple[float, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Tower:
+    """One modality of a model: `prepare` (sample -> views) and `encoder` ((n, *shape) -> (n, dim)).
+
+    `temperature` is the factor on the cosine inside the softmax that the tower was trained with.
+    """
+
+    prepare: Prepare
+    encoder: nn.Module
+    temperature: float
+
+
+@dataclass(frozen=True, eq=False)
+class Embedder:
+    """A loaded model.
+
+    `identity` is a hash of weights and preprocessing: vectors of different identities are never
+    comparable. `background[(query modality, item modality)]` is mean and standard deviation of the
+    cosine between unrelated items, where the model knows it.
+    """
+
+    name: str
+    dim: int
+    towers: Mapping[str, Tower]
+    identity: str
+    licence: str
+    device: str = "cpu"
+    precision: str = "fp32"
+    allows_shortening: bool = False
+    background: Background = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ParameterError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        for tower in self.towers.values():
+            tower.encoder.to(self.device, PRECISIONS[self.precision]).eval().requires_grad_(False)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities with a tower; video comes in through image."""
+        return tuple(self.towers)
+
+    @property
+    def temperature(self) -> dict[str, float]:
+        return {name: tower.temperature for name, tower in self.towers.items()}
+
+    def tower(self, modality: str) -> Tower:
+        """The tower that encodes `modality`. Raises UnknownModalityError."""
+        tower = self.towers.get(TOWER_OF.get(modality, modality))
+        if tower is None:
+            raise UnknownModalityError(
+                f"{self.name} has no encoder for {modality!r}; it has {', '.join(self.towers)}"
+            )
+        return tower
+
+    def prepare(self, modality: str, sample: Sample) -> Views:
+        """Views of one sample: what the tower takes. Raises MediaError."""
+        return self.tower(modality).prepare(sample)
+
+    @torch.inference_mode()
+    def encode(
+        self, modality: str, items: Sequence[Views], *, normalize: bool = True
+    ) -> npt.NDArray[np.float32]:
+        """Prepared items -> float32 (n, dim). `normalize=False`: the mean of the raw head outputs."""
+        if not items:
+            return np.empty((0, self.dim), np.float32)
+        heads = self._heads(modality, torch.cat([item.tensor for item in items]))
+        if normalize:
+            heads = functional.normalize(heads, dim=-1)
+        counts = [len(item.tensor) for item in items]
+        means = torch.stack([part.mean(0) for part in torch.split(heads, counts)])
+        rows: npt.NDArray[np.float32] = (
+            (functional.normalize(means, dim=-1) if normalize else means).cpu().numpy()
+        )
+        return rows
+
+    def embed(
+        self, modality: str, samples: Sequence[Sample | torch.Tensor], *, normalize: bool = True
+    ) -> npt.NDArray[np.float32]:
+        """Samples -> float32 (n, dim) of unit rows, as `prepare` and `encode` in one call.
+
+        A tensor (views, *shape) stands for a sample that is prepared already.
+        """
+        views = [self._views(modality, sample) for sample in samples]
+        return self.encode(modality, views, normalize=normalize)
+
+    def _views(self, modality: str, sample: Sample | torch.Tensor) -> Views:
+        return Views(sample) if isinstance(sample, torch.Tensor) else self.prepare(modality, sample)
+
+    def _heads(self, modality: str, batch: torch.Tensor) -> torch.Tensor:
+        encoder = self.tower(modality).encoder
+        dtype = PRECISIONS[self.precision] if batch.is_floating_point() else batch.dtype
+        chunks = torch.split(batch, VIEWS_PER_FORWARD)
+        return torch.cat([encoder(chunk.to(self.device, dtype)).float() for chunk in chunks])
