@@ -1,0 +1,70 @@
+"""CLIP's byte-pair tokenizer (Radford et al. 2021), with open_clip's vocabulary and ImageBind's special strings.
+
+open_clip's tokenizer file is loaded by itself: importing the package takes seconds, most of a start.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import regex
+
+CONTEXT = 77  # tokens, start and end included
+VOCABULARY = 49_408
+START, END, PADDING = 49_406, 49_407, 0
+CACHED_WORDS = 100_000
+# ImageBind reads these strings in a user's text as the tokens themselves (multimodal_preprocessors.py).
+SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
+
+
+def _module() -> Any:
+    package = importlib.util.find_spec("open_clip")
+    if package is None or package.origin is None:
+        raise ImportError("open_clip_torch carries the CLIP vocabulary and has to be installed")
+    file = Path(package.origin).parent / "tokenizer.py"
+    spec = importlib.util.spec_from_file_location("open_clip_tokenizer", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _fresh_cache() -> dict[str, str]:
+    return {text: text for text in SPECIAL}
+
+
+@cache
+def _tokenizer() -> Any:
+    tokenizer = _module().SimpleTokenizer()
+    pattern = tokenizer.pat.pattern.replace(
+        "<start_of_text>|<end_of_text>", "|".join(map(regex.escape, SPECIAL))
+    )
+    tokenizer.pat = regex.compile(pattern, tokenizer.pat.flags)
+    tokenizer.cache = _fresh_cache()
+    tokenizer.encoder.update(SPECIAL)
+    return tokenizer
+
+
+def encode(text: str) -> list[int]:
+    """Token ids of a text, without start and end. Repairs mojibake, unescapes HTML, folds space and case."""
+    tokenizer = _tokenizer()
+    if len(tokenizer.cache) > CACHED_WORDS:  # open_clip remembers every word it ever met
+        tokenizer.cache = _fresh_cache()
+    ids: list[int] = tokenizer.encode(text)
+    return ids
+
+
+def row(ids: Sequence[int]) -> tuple[list[int], bool]:
+    """Ids -> a row of CONTEXT ids with start, end and padding; and whether it had to be cut."""
+    body = [START, *ids, END]
+    cut = len(body) > CONTEXT
+    if cut:
+        body = [*body[: CONTEXT - 1], END]
+    return body + [PADDING] * (CONTEXT - len(body)), cut
