@@ -1,4 +1,4 @@
-"""CLIP's byte-pair tokenizer (Radford et al. 2021), with open_clip's vocabulary and ImageBind's special strings.
+"""CLIP's byte-pair tokenizer (Radford et al. 2021): open_clip's vocabulary, ImageBind's special strings.
 
 open_clip's tokenizer file is loaded by itself: importing the package takes seconds, most of a start.
 """
@@ -6,13 +6,12 @@ open_clip's tokenizer file is loaded by itself: importing the package takes seco
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import regex
 
 CONTEXT = 77  # tokens, start and end included
 VOCABULARY = 49_408
@@ -42,11 +41,12 @@ def _fresh_cache() -> dict[str, str]:
 
 @cache
 def _tokenizer() -> Any:
-    tokenizer = _module().SimpleTokenizer()
+    module = _module()
+    tokenizer = module.SimpleTokenizer()
     pattern = tokenizer.pat.pattern.replace(
-        "<start_of_text>|<end_of_text>", "|".join(map(regex.escape, SPECIAL))
+        "<start_of_text>|<end_of_text>", "|".join(map(re.escape, SPECIAL))
     )
-    tokenizer.pat = regex.compile(pattern, tokenizer.pat.flags)
+    tokenizer.pat = module.re.compile(pattern, tokenizer.pat.flags)
     tokenizer.cache = _fresh_cache()
     tokenizer.encoder.update(SPECIAL)
     return tokenizer
