@@ -1,0 +1,1 @@
+"""Bytes of files -> typed samples: the only place that opens a file format."""

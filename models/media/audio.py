@@ -1,0 +1,77 @@
+"""Sound files -> AudioSample: mono, 16 kHz, float32."""
+
+from contextlib import AbstractContextManager
+
+import numpy as np
+
+from models.errors import MediaError, MediaTooLargeError
+from models.media import formats
+from models.media.lengths import refuse_truncated
+from models.media.limits import Limits
+from models.media.resampling import resample_to_16k
+from models.media.sound import LIBAV_NAMES, SOUNDFILE_FORMATS, Sound, open_libav, open_soundfile
+from models.samples import AUDIO_RATE_HZ, AudioSample, Float32
+
+WANTED = "WAV, FLAC, OGG (Vorbis, Opus), MP3, M4A/AAC sounds and the sound tracks of MP4, MOV, WebM, MKV"
+# One frame of the spectrograms that follow: 25 ms.
+SHORTEST_SAMPLES = 400
+HIGHEST_RATE_HZ = 768_000
+
+
+def _check_header(sound: Sound, limits: Limits) -> None:
+    if sound.channels > limits.channels:
+        raise MediaTooLargeError(
+            f"the sound has {sound.channels} channels; at most {limits.channels} are accepted"
+        )
+    if not 0 < sound.rate <= HIGHEST_RATE_HZ:
+        raise MediaError(f"the sampling rate is {sound.rate} Hz; accepted is up to {HIGHEST_RATE_HZ} Hz")
+    _check_duration(sound.claimed_s, limits)
+
+
+def _check_duration(seconds: float, limits: Limits) -> None:
+    if seconds > limits.audio_s:
+        raise MediaTooLargeError(
+            f"the sound lasts {seconds:.0f} s or more; at most {limits.audio_s:g} s are accepted"
+        )
+
+
+def _mono(sound: Sound, limits: Limits) -> Float32:
+    """All blocks, channels averaged, counted while reading: a header may claim less than follows."""
+    blocks, count = [], 0
+    for block in sound.blocks:
+        count += len(block)
+        _check_duration(count / sound.rate, limits)
+        blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32))
+    return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+
+
+def _within_full_scale(waveform: Float32) -> Float32:
+    """Float files may go beyond full scale: those are turned down to a peak of 1, not clipped."""
+    if not np.isfinite(waveform).all():
+        raise MediaError("the sound holds values that are not finite (NaN or infinity)")
+    peak = float(np.abs(waveform).max(initial=0.0))
+    return waveform if peak <= 1 else waveform / np.float32(peak)
+
+
+def _open(data: bytes, found: str) -> AbstractContextManager[Sound]:
+    return open_soundfile(data) if found in SOUNDFILE_FORMATS else open_libav(data, found)
+
+
+def decode_audio(data: bytes, limits: Limits, *, clips: int | None = None) -> AudioSample:
+    """Any rate and number of channels; `clips`: how many to hear (None: the model's default).
+
+    Raises UnsupportedMediaError for other formats, MediaTooLargeError for too long a sound, and
+    MediaError with code `too_short` (under 25 ms) or `truncated_media`.
+    """
+    found = formats.expect(data, (*SOUNDFILE_FORMATS, *LIBAV_NAMES), WANTED)
+    with _open(data, found) as sound:
+        _check_header(sound, limits)
+        refuse_truncated(data, found)
+        waveform = resample_to_16k(_within_full_scale(_mono(sound, limits)), sound.rate)
+    if len(waveform) < SHORTEST_SAMPLES:
+        raise MediaError(
+            f"the sound has {len(waveform)} samples at 16 kHz; at least {SHORTEST_SAMPLES} "
+            f"({SHORTEST_SAMPLES * 1000 // AUDIO_RATE_HZ} ms) are needed",
+            code="too_short",
+        )
+    return AudioSample(waveform, clips)

@@ -1,0 +1,167 @@
+"""IMU recordings as CSV: columns found by name, in any order, times turned into a rate."""
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
+from models.media.limits import Limits
+from models.samples import IMU_CHANNELS
+
+COLUMN_NAMES = ", ".join(IMU_CHANNELS)
+ACCELERATION = re.compile(r"(?:a|acc|accel|accl|acceleration|accelerometer)_?([xyz])")
+ANGULAR_RATE = re.compile(r"(?:g|gyr|gyro|gyroscope|w|omega|angular_velocity|angular_rate)_?([xyz])")
+TIME = re.compile(r"(?:timestamp|time|t)(?:_(s|sec|seconds|ms|us|ns))?")
+SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+# What a header may say in brackets, as factors to m/s2 and rad/s.
+UNITS = {
+    "m/s2": 1.0, "m/s^2": 1.0, "m/s²": 1.0, "m/s/s": 1.0, "rad/s": 1.0, "g": 9.80665,
+    "deg/s": math.pi / 180, "dps": math.pi / 180, "°/s": math.pi / 180,
+}  # fmt: skip
+# A recording slower than this is one whose times were not in the unit that their name says.
+SLOWEST_HZ = 1.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where a channel or the time stands, and its factor to SI units (None: the header names no unit)."""
+
+    position: int
+    factor: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """`values` float64 (T, 6), `stated_units`: whose unit the header named; `times` [s] or None."""
+
+    values: npt.NDArray[np.float64]
+    stated_units: tuple[bool, ...]
+    times: npt.NDArray[np.float64] | None
+
+    def rate(self) -> float | None:
+        """Hz, from the median interval; None without a time column. Raises MediaError."""
+        if self.times is None:
+            return None
+        interval = float(np.median(np.diff(self.times))) if len(self.times) > 1 else math.nan
+        if not interval > 0:
+            raise MediaError("the time column does not rise, so it gives no rate; pass sample_rate [Hz]")
+        if 1 / interval < SLOWEST_HZ:
+            raise MediaError(
+                f"the time column gives one sample every {interval:g} s; name it timestamp_ms, _us or _ns "
+                "if it is not in seconds, or pass sample_rate [Hz]"
+            )
+        return 1 / interval
+
+
+def _split_unit(header: str) -> tuple[str, str | None]:
+    """`Accel X (m/s^2)` -> `accel_x`, `m/s^2`."""
+    name, *unit = re.split(r"[\(\[]", header.strip().lower().rstrip(")]"), maxsplit=1)
+    return re.sub(r"[\s.\-]+", "_", name.strip()), unit[0].strip() if unit else None
+
+
+def _channel(name: str) -> str | None:
+    for prefix, pattern in (("accel_", ACCELERATION), ("gyro_", ANGULAR_RATE)):
+        match = pattern.fullmatch(name)
+        if match:
+            return prefix + match[1]
+    return None
+
+
+def _factor(header: str, unit: str | None, known: dict[str, float]) -> float | None:
+    if unit is not None and unit not in known:
+        raise MediaError(f"column {header!r} names an unknown unit; accepted are {', '.join(known)}")
+    return None if unit is None else known[unit]
+
+
+def _columns(headers: Sequence[str]) -> dict[str, Column]:
+    """Channel name, or `time`, -> column. Raises MediaError for a channel that stands twice."""
+    found: dict[str, Column] = {}
+    for position, header in enumerate(headers):
+        name, unit = _split_unit(header)
+        time = TIME.fullmatch(name)
+        channel = _channel(name)
+        if time and "time" not in found:
+            found["time"] = Column(position, _factor(header, time[1] or unit, SECONDS))
+        elif channel in found:
+            raise MediaError(f"two columns are named {channel} ({header!r} is the second)")
+        elif channel:
+            found[channel] = Column(position, _factor(header, unit, UNITS))
+    return found
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_columns(headers: Sequence[str], found: dict[str, Column]) -> None:
+    if all(_is_number(cell) for cell in headers):
+        raise MediaError(f"the CSV has no header; its first line has to name the columns {COLUMN_NAMES}")
+    missing = [name for name in IMU_CHANNELS if name not in found]
+    if missing:
+        raise MediaError(
+            f"the CSV lacks the columns {', '.join(missing)}; wanted are {COLUMN_NAMES} in any order"
+        )
+
+
+def _cell(row: Sequence[str], line: int, position: int, header: str) -> float:
+    text = row[position].strip() if position < len(row) else ""
+    try:
+        return float(text)
+    except ValueError:
+        shown = f"{text[:40]!r}" if text else "nothing"
+        raise MediaError(f"line {line}, column {header!r} holds {shown} in place of a number") from None
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of the lines that are neither blank nor comments."""
+    lines = text.splitlines()
+    heading = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    delimiter = max(",;\t", key=heading.count)
+    reader = csv.reader(lines, delimiter=delimiter)
+    for row in reader:
+        if any(cell.strip() for cell in row) and not row[0].startswith("#"):
+            yield reader.line_num, row
+
+
+def _text(data: bytes, wanted: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnsupportedMediaError(f"accepted are {wanted}; these bytes are neither") from error
+    if "\0" in text:
+        raise UnsupportedMediaError(f"accepted are {wanted}; these bytes are neither")
+    return text
+
+
+def read_table(data: bytes, limits: Limits, wanted: str) -> Table:
+    """A CSV (comma, semicolon or tab) with a header line. Raises MediaError naming line and column."""
+    lines = data.count(b"\n")
+    if lines * len(IMU_CHANNELS) > limits.values:
+        raise MediaTooLargeError(
+            f"the CSV has {lines} lines; at most {limits.values // len(IMU_CHANNELS)} are accepted"
+        )
+    rows = _rows(_text(data, wanted))
+    _, headers = next(rows, (0, []))
+    found = _columns(headers)
+    _check_columns(headers, found)
+    channels = [found[name] for name in IMU_CHANNELS]
+    time = found.get("time")
+    chosen = [column.position for column in ([*channels, time] if time else channels)]
+    cells = [[_cell(row, line, p, headers[p]) for p in chosen] for line, row in rows]
+    if not cells:
+        raise MediaError("the CSV has a header and no rows", code="empty_media")
+    values = np.array(cells, np.float64)
+    return Table(
+        values[:, :6] * [column.factor or 1.0 for column in channels],
+        tuple(column.factor is not None for column in channels),
+        values[:, 6] * (time.factor or 1.0) if time else None,
+    )

@@ -1,0 +1,88 @@
+"""Raster pictures through Pillow, with everything that a hostile file may claim checked first."""
+
+import io
+import struct
+
+from PIL import Image
+
+from models.errors import MediaError, MediaTooLargeError
+from models.media import formats
+from models.media.lengths import refuse_truncated, truncated
+from models.media.limits import Limits
+
+PICTURES = (formats.JPEG, formats.PNG, formats.WEBP, formats.GIF, formats.BMP, formats.TIFF)
+ORIENTATION_TAG = 0x0112
+# EXIF orientation -> what undoes it (TIFF 6.0, tag 274).
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _claimed_size(data: bytes, found: str) -> tuple[int, int] | None:
+    """Width and height, read before Pillow, for the formats that it allocates for or gives up on early."""
+    if found == formats.PNG and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return int(width), int(height)
+    if found == formats.WEBP and data.startswith(b"VP8X", 12) and len(data) >= 30:
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    return None
+
+
+def _check_size(size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    if width <= 0 or height <= 0:
+        raise MediaError(f"the picture is {width} x {height} pixels; both have to be at least 1")
+    if width * height > limits.pixels:
+        raise MediaTooLargeError(
+            f"the picture is {width} x {height} pixels; at most {limits.pixels} in all are accepted"
+        )
+
+
+def _load(data: bytes, found: str, limits: Limits) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=[found])
+    _check_size(image.size, limits)
+    refuse_truncated(data, found)
+    image.load()
+    return image
+
+
+def _broken(error: Exception, data: bytes, found: str) -> MediaError:
+    refuse_truncated(data, found)
+    message = f"the {found} picture could not be decoded"
+    ends_early = "truncated" in str(error).lower() or "end of file" in str(error).lower()
+    return truncated(f"{message}: it is truncated") if ends_early else MediaError(f"{message}: it is broken")
+
+
+def open_picture(data: bytes, limits: Limits, wanted: str) -> Image.Image:
+    """The first frame, loaded, as it is stored (any mode, not yet upright).
+
+    Raises UnsupportedMediaError for other formats, MediaTooLargeError by the size in the header,
+    MediaError where the file is broken (code `truncated_media` where it ends too early).
+    """
+    found = formats.expect(data, PICTURES, wanted)
+    claimed = _claimed_size(data, found)
+    if claimed:
+        _check_size(claimed, limits)
+    try:
+        return _load(data, found, limits)
+    except MediaError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise MediaTooLargeError(f"the picture has more than the accepted {limits.pixels} pixels") from error
+    except Exception as error:
+        raise _broken(error, data, found) from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF orientation wants it seen; a broken EXIF block counts as none."""
+    try:
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything here, and the pixels are good
+        turn = None
+    return image if turn is None else image.transpose(turn)

@@ -1,0 +1,93 @@
+"""Sound files as a stream of blocks: libsndfile for what it knows, libav for the containers of film.
+
+A block is float32 (samples, channels); integers are divided by their full scale (16 bit: 32768).
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from models.errors import MediaError, UnsupportedMediaError
+from models.media import formats
+from models.media.lengths import truncated
+from models.samples import Float32
+
+SOUNDFILE_FORMATS = (formats.WAV, formats.FLAC, formats.OGG, formats.MP3)
+LIBAV_NAMES = {formats.MP4: "mp4", formats.MATROSKA: "matroska", formats.AAC: "aac"}
+BLOCK_SAMPLES = 65_536
+# libsndfile's SF_COUNT_MAX: a FLAC whose encoder did not know the length.
+UNKNOWN_SAMPLES = 2**63 - 1
+
+# libav prints to stderr what it finds wrong; the exceptions say it already.
+av.logging.set_level(av.logging.PANIC)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """An opened sound: `rate` [Hz], `claimed_s` seconds by the header (0: unknown), and its blocks."""
+
+    rate: int
+    channels: int
+    claimed_s: float
+    blocks: Iterator[Float32]
+
+
+def _soundfile_blocks(file: soundfile.SoundFile) -> Iterator[Float32]:
+    count = 0
+    while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+        count += len(block)
+        yield block
+    if count < file.frames != UNKNOWN_SAMPLES:
+        raise truncated(f"the sound is truncated: {count} of {file.frames} samples are there")
+
+
+@contextmanager
+def open_soundfile(data: bytes) -> Iterator[Sound]:
+    """WAV, FLAC, OGG or MP3."""
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        claimed = 0 if file.frames == UNKNOWN_SAMPLES else file.frames
+        rate = int(file.samplerate)
+        yield Sound(rate, int(file.channels), claimed / max(rate, 1), _soundfile_blocks(file))
+
+
+def _block(frame: av.AudioFrame) -> Float32:
+    values: npt.NDArray[Any] = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, frame.layout.nb_channels).T
+    block: Float32 = values.T.astype(np.float32)
+    if values.dtype == np.uint8:
+        return (block - 128) / np.float32(128)
+    return block / -np.float32(np.iinfo(values.dtype).min) if values.dtype.kind == "i" else block
+
+
+def _libav_blocks(container: InputContainer, stream: AudioStream) -> Iterator[Float32]:
+    channels, rate = stream.channels, stream.rate
+    for frame in container.decode(stream):
+        if (frame.layout.nb_channels, frame.sample_rate) != (channels, rate):
+            raise MediaError("the sound changes its channels or sampling rate midway")
+        yield _block(frame)
+
+
+def open_container(data: bytes, found: str) -> InputContainer:
+    """An MP4, Matroska or ADTS file; the format is given, so that libav guesses nothing."""
+    return av.open(io.BytesIO(data), "r", format=LIBAV_NAMES[found], metadata_errors="ignore")
+
+
+@contextmanager
+def open_libav(data: bytes, found: str) -> Iterator[Sound]:
+    """M4A, MP4, MOV, WebM, MKV or bare AAC: the first sound track."""
+    with open_container(data, found) as container:
+        if not container.streams.audio:
+            raise UnsupportedMediaError(f"the {found} file has no sound track")
+        stream = container.streams.audio[0]
+        claimed = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+        yield Sound(stream.rate, stream.channels, claimed, _libav_blocks(container, stream))
