@@ -1,0 +1,21 @@
+"""Collections of items with vectors: stored in SQLite, found through FAISS, nothing acknowledged is lost."""
+
+from index import errors, filters
+from index.collection import Collection
+from index.items import Hit, Info, Item, Page, Row, Segment, ShelfInfo, StoredItem
+from index.store import Store
+
+__all__ = [
+    "Collection",
+    "Hit",
+    "Info",
+    "Item",
+    "Page",
+    "Row",
+    "Segment",
+    "ShelfInfo",
+    "Store",
+    "StoredItem",
+    "errors",
+    "filters",
+]

@@ -1,0 +1,225 @@
+"""The front door to one collection."""
+
+import math
+import sqlite3
+from collections.abc import Collection as Several
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from index import cursor as cursors
+from index import errors, filters, ranking, reads, validation, writes
+from index.calibration import Background
+from index.items import Hit, Info, Item, Page, ShelfInfo, StoredItem, Vector
+from index.ranking import Candidate
+from index.shelf import Shelf
+from index.state import State
+
+Priors = Mapping[tuple[str, str], tuple[float, float]]
+
+
+class Collection:
+    """Items of one model's space. Every method may be called from any thread; made by `Store`."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self._state = State(folder, f"the collection {name!r}")
+        facts = self._state.facts
+        self.model = str(facts["model"])
+        self.identity = str(facts["identity"])
+        self.dimension = int(facts["dimension"])
+        self.keeps_media = facts["media"] == "original"
+
+    def check(self, item: Item) -> None:
+        """Raise what `upsert` would raise for this one item; nothing is written.
+
+        Raises:
+            errors.ParameterError: or one of its kinds, see `upsert`.
+        """
+        validation.item(item, self.dimension)
+
+    def upsert(self, items: Sequence[Item]) -> None:
+        """Store all items in one transaction, durable on return. An id that is there is replaced as a whole.
+
+        A replaced item keeps its place in the order of `page` and its `created_at`.
+
+        Raises:
+            errors.ItemIdError, errors.VectorError, errors.MetadataError, errors.DuplicateId: or their common
+                kind, errors.ParameterError: an item cannot be stored; then none is.
+        """
+        checked = validation.batch(items, self.dimension)
+        if not checked:
+            return
+        media = [item.media if self.keeps_media else None for item in checked]
+        self._state.change(lambda connection, names: writes.upsert(connection, checked, names), media)
+
+    def get(self, identifier: str, *, with_vector: bool = False) -> StoredItem:
+        """Read an item.
+
+        Raises:
+            errors.UnknownItem: there is none of this id.
+        """
+        with self._state.reading() as connection:
+            return reads.item(connection, identifier, with_vector=with_vector)
+
+    def vectors(self, identifier: str) -> tuple[str, Vector]:
+        """Read the modality of an item and its unit vectors, shape (rows, dim).
+
+        Raises:
+            errors.UnknownItem: there is none of this id.
+        """
+        with self._state.reading() as connection:
+            return reads.vectors(connection, identifier)
+
+    def media(self, identifier: str) -> tuple[bytes, str | None]:
+        """Read the original media of an item and their media type.
+
+        Raises:
+            errors.UnknownItem: there is no item of this id.
+            errors.NoMedia: it was stored without media, or the collection keeps none.
+        """
+        with self._state.reading() as connection:
+            name, media_type = reads.media(connection, identifier)
+            if name is None:
+                raise errors.NoMedia(f"the item {identifier!r} was stored without its media")
+            try:
+                file = self._state.media.open(name)
+            except OSError as error:
+                raise errors.NoMedia(
+                    f"the media file of item {identifier!r} cannot be read: {error}"
+                ) from error
+        # A file that is open stays readable when it is removed, so nobody need wait for the reading.
+        with file:
+            return file.read(), media_type
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete the items with these ids, durable on return; says how many were there."""
+        return self._state.change(
+            lambda connection, _: writes.delete(connection, writes.seqs_of(connection, ids))
+        ).items
+
+    def delete_where(self, filter: Mapping[str, Any]) -> int:  # noqa: A002 - the word of the wire contract
+        """Delete the items whose metadata passes the filter, durable on return; says how many.
+
+        Raises:
+            errors.FilterError: the filter is malformed, or has no condition and would delete everything.
+        """
+        holds = filters.parse(filter)
+        if not holds.conditions:
+            raise errors.FilterError("deleting needs a filter with at least one condition")
+        return self._state.change(
+            lambda connection, _: writes.delete(connection, reads.seqs_where(connection, holds))
+        ).items
+
+    def page(
+        self, limit: int, cursor: str | None = None, modality: str | None = None, *, with_vector: bool = False
+    ) -> Page:
+        """Read up to `limit` items in the order they were first stored, going on after `cursor`.
+
+        Items deleted between two pages are left out, none is shown twice or skipped.
+
+        Raises:
+            errors.CursorError: `cursor` is not the `next_cursor` of a page.
+            errors.ParameterError: `limit` is below 1.
+        """
+        validation.whole("limit", limit, 1)
+        after = cursors.read(cursor)
+        with self._state.reading() as connection:
+            items, last = reads.page(connection, after, limit, modality, with_vector=with_vector)
+        return Page(tuple(items), None if last is None else cursors.write(last))
+
+    def info(self) -> Info:
+        facts = self._state.facts
+        with self._state.reading() as connection:
+            items, lengths = reads.counts(connection), self._state.shelves.lengths()
+        shelves = {modality: ShelfInfo(Shelf.structure, vectors) for modality, vectors in lengths.items()}
+        created_at = reads.time_of(facts["created_us"])
+        return Info(
+            self.name,
+            self.model,
+            self.identity,
+            self.dimension,
+            items,
+            shelves,
+            created_at,
+            facts["media"],
+            facts["recall"],
+        )
+
+    def search(  # noqa: PLR0913 - each is an optional word of the wire contract
+        self,
+        vector: Vector | Sequence[float],
+        *,
+        query_modality: str = "text",
+        limit: int = 10,
+        offset: int = 0,
+        modalities: Sequence[str] | None = None,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the wire contract
+        exclude: Several[str] = frozenset(),
+        per_modality: int | None = None,
+        score_threshold: float | None = None,
+        calibrate: bool = True,
+        background: Priors | None = None,
+    ) -> list[Hit]:
+        """Find the items nearest to `vector`, shape (dim,), which need not have unit length.
+
+        One hit per item, by its best row. Several modalities are ordered by `calibrated`, one modality or
+        calibrate=False by `score`; ties by id. `modalities`: all by default. `exclude`: ids to leave out.
+        `per_modality`: the most hits of each modality. `score_threshold`: the least cosine. `background`: the
+        model's prior, (query modality, item modality) -> (mean, std) of unrelated cosines.
+
+        Raises:
+            errors.VectorError: the vector has another length, is not finite or zero.
+            errors.FilterError: the filter is malformed.
+            errors.ParameterError: limit < 1, offset < 0, per_modality < 1.
+        """
+        query = validation.unit_vector(vector, self.dimension, "the query vector")
+        validation.whole("limit", limit, 1)
+        validation.whole("offset", offset, 0)
+        most = offset + limit
+        if per_modality is not None:
+            most = min(most, validation.whole("per_modality", per_modality, 1))
+        threshold = -math.inf if score_threshold is None else score_threshold
+        holds = None if filter is None else filters.parse(filter)
+        with self._state.reading() as connection:
+            lists: dict[str, list[Candidate]] = {}
+            backgrounds: dict[str, Background] = {}
+            without = reads.rows_of(connection, exclude) if exclude else None
+            for modality, shelf in self._chosen(modalities):
+                only = None if holds is None else reads.rows_where(connection, modality, holds)
+                wanted = ranking.Wanted(most, threshold, only, without)
+                if only is None or len(only):
+                    owners = partial(reads.owners, connection)
+                    lists[modality] = ranking.best_items(shelf, modality, query, wanted, owners)
+                if calibrate and lists.get(modality):
+                    pair = (query_modality, modality)
+                    backgrounds[modality] = ranking.shelf_background(shelf, query, pair, background)
+            chosen = ranking.merged(lists, backgrounds if calibrate else None)[offset : offset + limit]
+            return _hits(connection, chosen)
+
+    def close(self) -> None:
+        """Save the shelves and let go of the files; `Store` does this."""
+        self._state.close()
+
+    def _chosen(self, modalities: Sequence[str] | None) -> list[tuple[str, Shelf]]:
+        names = list(self._state.shelves.lengths()) if modalities is None else list(dict.fromkeys(modalities))
+        found = [(name, self._state.shelves.get(name)) for name in names]
+        return [(name, shelf) for name, shelf in found if shelf is not None and len(shelf)]
+
+
+def _hits(connection: sqlite3.Connection, chosen: Sequence[Candidate]) -> list[Hit]:
+    rows = reads.found_rows(connection, [candidate.row for candidate in chosen])
+    return [
+        Hit(
+            candidate.id,
+            candidate.modality,
+            candidate.score,
+            candidate.calibrated,
+            rows[candidate.row].metadata,
+            rows[candidate.row].segment,
+            rows[candidate.row].vector,
+        )
+        for candidate in chosen
+    ]

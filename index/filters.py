@@ -1,0 +1,242 @@
+"""The filter grammar: a JSON object in, a predicate on metadata out.
+
+    filter    = {"must": [c, ..], "should": [c, ..], "must_not": [c, ..]}     each optional
+    c         = {"key": K, "match": {"value": v} | {"any": [v, ..]} | {"except": [v, ..]}}
+              | {"key": K, "range": {"gt" "gte" "lt" "lte": number or RFC 3339 time}}
+              | {"key": K, "exists": true | false}
+              | filter
+
+All of `must`, none of `must_not` and, where there is a `should`, at least one of it have to hold. A key with
+dots leads into nested objects ("camera.iso"), unless metadata has a key of just that name. Lists on the way
+stand for all their elements, and a condition holds if it holds for any of the values its key leads to; where
+that is none (missing, null, an empty list), only `"exists": false` holds. Numbers equal numbers (1 is 1.0),
+true and false are no numbers. A range of times looks at strings that are times, in UTC where they name no
+offset.
+"""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from index.errors import FilterError
+
+MAX_DEPTH = 16
+MAX_CONDITIONS = 1_000
+MAX_VALUES = 10_000
+
+Predicate = Callable[[Mapping[str, Any]], bool]
+Test = Callable[[Any], bool]
+
+_CLAUSES = ("must", "should", "must_not")
+_TESTS = ("match", "range", "exists")
+_MATCHES = ("value", "any", "except")
+_BOUNDS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?)?")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A checked filter. Calling it with metadata tells whether that passes; without conditions all does."""
+
+    holds: Predicate
+    conditions: int
+
+    def __call__(self, metadata: Mapping[str, Any]) -> bool:
+        return self.holds(metadata)
+
+
+def parse(value: Mapping[str, Any]) -> Filter:
+    """Check a filter as it came over the wire.
+
+    Raises:
+        FilterError: it does not follow the grammar; the message names the place and what is accepted there.
+    """
+    conditions = _Counter()
+    return Filter(_filter(value, "filter", MAX_DEPTH, conditions), conditions.seen)
+
+
+class _Counter:
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def count(self) -> None:
+        self.seen += 1
+        if self.seen > MAX_CONDITIONS:
+            raise FilterError(
+                f"the filter has more than {MAX_CONDITIONS} conditions, which is the most accepted"
+            )
+
+
+def _filter(value: Any, where: str, depth: int, counter: _Counter) -> Predicate:
+    if depth == 0:
+        raise FilterError(f"{where} is nested deeper than {MAX_DEPTH} filters, which is the most accepted")
+    clauses = _object(value, where, _CLAUSES)
+    must, should, must_not = (
+        [
+            _condition(one, f"{where}.{name}[{i}]", depth, counter)
+            for i, one in enumerate(_list(clauses.get(name, []), f"{where}.{name}"))
+        ]
+        for name in _CLAUSES
+    )
+
+    def holds(metadata: Mapping[str, Any]) -> bool:
+        return (
+            all(test(metadata) for test in must)
+            and not any(test(metadata) for test in must_not)
+            and (not should or any(test(metadata) for test in should))
+        )
+
+    return holds
+
+
+def _condition(value: Any, where: str, depth: int, counter: _Counter) -> Predicate:
+    if isinstance(value, Mapping) and value and not value.keys() & {"key", *_TESTS}:
+        return _nested(value, where, depth, counter)
+    counter.count()
+    condition = _object(
+        value, where, ("key", *_TESTS), or_else=", or a nested filter with must, should, must_not"
+    )
+    key = condition.get("key")
+    if not isinstance(key, str) or not key:
+        raise FilterError(f"{where}.key must be a non-empty string, not {_shown(key)}")
+    kinds = [name for name in _TESTS if name in condition]
+    if len(kinds) != 1:
+        raise FilterError(f"{where} needs exactly one of {_listed(_TESTS)} beside key, it has {len(kinds)}")
+    what, place = condition[kinds[0]], f"{where}.{kinds[0]}"
+    if kinds[0] == "exists":
+        return _exists(key, what, place)
+    test = _match(what, place) if kinds[0] == "match" else _range(what, place)
+    return lambda metadata: any(map(test, _values(metadata, key)))
+
+
+def _nested(value: Mapping[str, Any], where: str, depth: int, counter: _Counter) -> Predicate:
+    before = counter.seen
+    nested = _filter(value, where, depth - 1, counter)
+    if counter.seen == before:
+        raise FilterError(f"{where} is a filter without conditions, at least one is needed")
+    return nested
+
+
+def _exists(key: str, wanted: Any, where: str) -> Predicate:
+    if not isinstance(wanted, bool):
+        raise FilterError(f"{where} must be true or false, not {_shown(wanted)}")
+    return lambda metadata: any(True for _ in _values(metadata, key)) is wanted
+
+
+def _match(value: Any, where: str) -> Test:
+    words = _object(value, where, _MATCHES)
+    if len(words) != 1:
+        raise FilterError(f"{where} needs exactly one of {_listed(_MATCHES)}, it has {len(words)}")
+    (word, wanted), *_ = words.items()
+    place = f"{where}.{word}"
+    among = [wanted] if word == "value" else _list(wanted, place)
+    if len(among) > MAX_VALUES:
+        raise FilterError(f"{place} has {len(among)} values, at most {MAX_VALUES} are accepted")
+    accepted = {_scalar(one, place) for one in among}
+    if word == "except":
+        return lambda found: not isinstance(found, Mapping) and _tagged(found) not in accepted
+    return lambda found: not isinstance(found, Mapping) and _tagged(found) in accepted
+
+
+def _range(value: Any, where: str) -> Test:
+    bounds = _object(value, where, tuple(_BOUNDS))
+    if not bounds:
+        raise FilterError(f"{where} needs at least one of {_listed(tuple(_BOUNDS))}")
+    limits = [(_BOUNDS[word], _bound(limit, f"{where}.{word}")) for word, limit in bounds.items()]
+    if len({isinstance(limit, datetime) for _, limit in limits}) > 1:
+        raise FilterError(f"{where} mixes numbers and times, its bounds must be of one kind")
+    read = _time if isinstance(limits[0][1], datetime) else _number
+
+    def test(found: Any) -> bool:
+        place = read(found)
+        return place is not None and all(compare(place, limit) for compare, limit in limits)
+
+    return test
+
+
+def _bound(value: Any, where: str) -> Any:
+    bound = _time(value) if isinstance(value, str) else _number(value)
+    if bound is None:
+        raise FilterError(f"{where} must be a finite number or an RFC 3339 time, not {_shown(value)}")
+    return bound
+
+
+def _values(metadata: Mapping[str, Any], key: str) -> Iterator[Any]:
+    """Give every value that `key` leads to: no null, and of lists the elements."""
+    if key in metadata:
+        yield from _leaves(metadata[key])
+        return
+    yield from _walk(metadata, key.split("."))
+
+
+def _walk(value: Any, names: list[str]) -> Iterator[Any]:
+    if not names:
+        yield from _leaves(value)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _walk(one, names)
+    elif isinstance(value, Mapping) and names[0] in value:
+        yield from _walk(value[names[0]], names[1:])
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _leaves(one)
+    elif value is not None:
+        yield value
+
+
+def _scalar(value: Any, where: str) -> tuple[bool, Any]:
+    if isinstance(value, str | bool) or _number(value) is not None:
+        return _tagged(value)
+    raise FilterError(f"{where} accepts strings, numbers, true and false, not {_shown(value)}")
+
+
+def _tagged(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, bool), value
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def _time(value: Any) -> datetime | None:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return None
+    try:
+        time = datetime.fromisoformat(value.upper())
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _object(value: Any, where: str, accepted: tuple[str, ...], or_else: str = "") -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise FilterError(
+            f"{where} must be an object with {_listed(accepted)}{or_else}, not {type(value).__name__}"
+        )
+    if unknown := [name for name in value if name not in accepted]:
+        raise FilterError(f"{where} has {_shown(unknown[0])}; accepted are {_listed(accepted)}{or_else}")
+    return value
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise FilterError(f"{where} must be a list, not {_shown(value)}")
+    return list(value)
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(words)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

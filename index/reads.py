@@ -1,0 +1,220 @@
+"""What is read from the tables, each in the read transaction it is handed."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from index import errors
+from index.filters import Filter
+from index.items import Metadata, RowIds, Segment, StoredItem, Vector
+
+_ITEM = "SELECT seq, id, modality, metadata, created_us FROM items WHERE id = ?"
+_PAGE = "SELECT seq, id, modality, metadata, created_us FROM items WHERE seq > ? ORDER BY seq LIMIT ?"
+_MODALITY_PAGE = (
+    "SELECT seq, id, modality, metadata, created_us FROM items "
+    "WHERE modality = ? AND seq > ? ORDER BY seq LIMIT ?"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundRow:
+    """A row with its item."""
+
+    id: str
+    modality: str
+    metadata: Metadata
+    segment: Segment | None
+    vector: Vector
+
+
+def facts(connection: sqlite3.Connection) -> dict[str, Any]:
+    return dict(connection.execute("SELECT name, value FROM facts").fetchall())
+
+
+def time_of(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC)
+
+
+def item(connection: sqlite3.Connection, identifier: str, *, with_vector: bool) -> StoredItem:
+    """Read one item.
+
+    Raises:
+        errors.UnknownItem: there is none of this id.
+    """
+    found = connection.execute(_ITEM, (identifier,)).fetchall()
+    if not found:
+        raise unknown(identifier)
+    return _stored(connection, found, with_vector=with_vector)[0]
+
+
+def page(
+    connection: sqlite3.Connection, after: int, limit: int, modality: str | None, *, with_vector: bool
+) -> tuple[list[StoredItem], int | None]:
+    """Read up to `limit` items behind number `after`, and the number to go on from if there are more."""
+    place = (after, limit + 1)
+    if modality is None:
+        found = connection.execute(_PAGE, place).fetchall()
+    else:
+        found = connection.execute(_MODALITY_PAGE, (modality, *place)).fetchall()
+    items = _stored(connection, found[:limit], with_vector=with_vector)
+    return items, (found[limit - 1][0] if len(found) > limit else None)
+
+
+def vectors(connection: sqlite3.Connection, identifier: str) -> tuple[str, Vector]:
+    """Read the modality of an item and its unit vectors, shape (rows, dim)."""
+    found = connection.execute(
+        "SELECT modality, vector FROM items JOIN rows ON item = seq WHERE id = ? ORDER BY row", (identifier,)
+    ).fetchall()
+    if not found:
+        raise unknown(identifier)
+    return found[0][0], np.stack([_vector(blob) for _, blob in found])
+
+
+def media(connection: sqlite3.Connection, identifier: str) -> tuple[str | None, str | None]:
+    """Read the name and the type of an item's media, None where it has none."""
+    found: tuple[str | None, str | None] | None = connection.execute(
+        "SELECT media, media_type FROM items WHERE id = ?", (identifier,)
+    ).fetchone()
+    if found is None:
+        raise unknown(identifier)
+    return found
+
+
+def media_names(connection: sqlite3.Connection, among: Iterable[str] | None = None) -> set[str]:
+    """Read which media files items name, all or those `among` the given."""
+    query = "SELECT DISTINCT media FROM items WHERE media IS NOT NULL"
+    if among is None:
+        return {name for (name,) in connection.execute(query)}
+    query += " AND media IN (SELECT value FROM json_each(?))"
+    return {name for (name,) in connection.execute(query, (json.dumps(list(among)),))}
+
+
+def counts(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT modality, COUNT(*) FROM items GROUP BY modality").fetchall())
+
+
+def generations(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT modality, generation FROM shelves").fetchall())
+
+
+def row_ids(connection: sqlite3.Connection, modality: str) -> RowIds:
+    """Read the row numbers of a shelf, ascending."""
+    found = connection.execute(
+        "SELECT row FROM items JOIN rows ON item = seq WHERE modality = ?", (modality,)
+    )
+    return np.sort(_ids(row for (row,) in found))
+
+
+def rows_where(connection: sqlite3.Connection, modality: str, holds: Filter) -> RowIds:
+    """Read the row numbers of the shelf's items whose metadata passes the filter."""
+    seqs = seqs_where(connection, holds, modality)
+    found = connection.execute("SELECT row FROM json_each(?) JOIN rows ON item = value", (json.dumps(seqs),))
+    return _ids(row for (row,) in found)
+
+
+def rows_of(connection: sqlite3.Connection, ids: Iterable[str]) -> RowIds:
+    """Read the row numbers of the items with these ids; ids that are not there have none."""
+    found = connection.execute(
+        "SELECT row FROM json_each(?) JOIN items ON items.id = value JOIN rows ON item = seq",
+        (json.dumps(list(ids)),),
+    )
+    return _ids(row for (row,) in found)
+
+
+def seqs_where(connection: sqlite3.Connection, holds: Filter, modality: str | None = None) -> list[int]:
+    """Read the sequence numbers of items whose metadata passes the filter."""
+    if modality is None:
+        found = connection.execute("SELECT seq, metadata FROM items")
+    else:
+        found = connection.execute("SELECT seq, metadata FROM items WHERE modality = ?", (modality,))
+    return [seq for seq, metadata in found if holds(json.loads(metadata))]
+
+
+def owners(connection: sqlite3.Connection, rows: RowIds) -> dict[int, str]:
+    """Read which item, by id, each of the rows belongs to."""
+    return dict(
+        connection.execute(
+            "SELECT row, items.id FROM json_each(?) JOIN rows ON row = value JOIN items ON seq = item",
+            (json.dumps(rows.tolist()),),
+        ).fetchall()
+    )
+
+
+def found_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, FoundRow]:
+    """Read the rows with all that a hit shows."""
+    found = connection.execute(
+        "SELECT row, items.id, modality, metadata, start_s, end_s, vector "
+        "FROM json_each(?) JOIN rows ON row = value JOIN items ON seq = item",
+        (json.dumps(list(rows)),),
+    )
+    return {
+        row: FoundRow(identifier, modality, json.loads(metadata), _segment(start, end), _vector(blob))
+        for row, identifier, modality, metadata, start, end, blob in found
+    }
+
+
+def vectors_of(connection: sqlite3.Connection, rows: RowIds, dimension: int) -> Vector:
+    """Read the vectors of these rows, in their order, shape (n, dim)."""
+    found = dict(
+        connection.execute(
+            "SELECT row, vector FROM json_each(?) JOIN rows ON row = value", (json.dumps(rows.tolist()),)
+        ).fetchall()
+    )
+    joined = b"".join(found[row] for row in rows.tolist())
+    return np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(-1, dimension)
+
+
+def unknown(identifier: str) -> errors.UnknownItem:
+    return errors.UnknownItem(f"there is no item {identifier!r} in this collection")
+
+
+def _stored(
+    connection: sqlite3.Connection, found: Sequence[tuple[int, str, str, str, int]], *, with_vector: bool
+) -> list[StoredItem]:
+    segments: dict[int, list[Segment | None]] = {seq: [] for seq, *_ in found}
+    vectors: dict[int, list[Vector]] = {seq: [] for seq, *_ in found}
+    for seq, start, end, vector in connection.execute(
+        "SELECT item, start_s, end_s, CASE WHEN ? THEN vector END "
+        "FROM json_each(?) JOIN rows ON item = value ORDER BY row",
+        (with_vector, json.dumps(list(segments))),
+    ):
+        segments[seq].append(_segment(start, end))
+        vectors[seq].extend([_vector(vector)] if with_vector else [])
+    return [
+        StoredItem(
+            identifier,
+            modality,
+            json.loads(metadata),
+            time_of(created_us),
+            tuple(segments[seq]),
+            _mean(vectors[seq]) if with_vector else None,
+        )
+        for seq, identifier, modality, metadata, created_us in found
+    ]
+
+
+def _mean(vectors: list[Vector]) -> Vector:
+    """Give the unit mean of unit vectors; where they cancel out, the first."""
+    mean = np.stack(vectors).mean(axis=0, dtype=np.float64)
+    length = np.linalg.norm(mean)
+    if len(vectors) == 1 or length < 1e-6:
+        return vectors[0]
+    unit: Vector = (mean / length).astype(np.float32)
+    return unit
+
+
+def _segment(start: float | None, end: float | None) -> Segment | None:
+    return None if start is None or end is None else Segment(start, end)
+
+
+def _vector(blob: bytes) -> Vector:
+    return np.frombuffer(blob, dtype="<f4").astype(np.float32)
+
+
+def _ids(numbers: Iterable[int]) -> RowIds:
+    return np.fromiter(numbers, dtype=np.int64)

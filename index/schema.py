@@ -1,0 +1,72 @@
+"""The tables of a collection and what is set on every connection."""
+
+import sqlite3
+from pathlib import Path
+
+from index import errors
+
+VERSION = 1
+
+# AUTOINCREMENT never gives a number twice: a saved FAISS file cannot confuse an old row with a new one. A row
+# is never changed, only added and deleted, so a shelf is told apart from the truth by its row numbers alone.
+# The vector stands last: SQLite reads the columns before it without reading it.
+TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE items (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    modality TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    media TEXT,
+    media_type TEXT,
+    created_us INTEGER NOT NULL
+);
+CREATE INDEX items_by_modality ON items (modality, seq);
+CREATE INDEX items_by_media ON items (media) WHERE media IS NOT NULL;
+CREATE TABLE rows (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    item INTEGER NOT NULL REFERENCES items (seq),
+    start_s REAL,
+    end_s REAL,
+    vector BLOB NOT NULL
+);
+CREATE INDEX rows_by_item ON rows (item);
+CREATE TABLE shelves (modality TEXT PRIMARY KEY, generation INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection without implicit transactions; commits are synced to the disk.
+
+    Raises:
+        errors.Damaged: the file is missing or no database of this version.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=30,
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise errors.Damaged(f"{path} cannot be read ({error}): put back a copy of it") from error
+    if version != VERSION:
+        raise errors.Damaged(f"{path} has layout {version}, this version of Sensorium reads {VERSION}")
+    return connection
+
+
+def make(path: Path, facts: dict[str, str | int | float]) -> None:
+    """Write a new database without items."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(TABLES)
+        connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    finally:
+        connection.close()

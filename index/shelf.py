@@ -1,0 +1,130 @@
+"""The vectors of one modality in a FAISS index."""
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.calibration import SAMPLE_ROWS
+from index.items import RowIds, Vector
+
+DEAD_SHARE = 8
+"""Deleted rows stay until they are an eighth of the shelf, so that removing costs little per row."""
+
+
+class Shelf:
+    """A flat FAISS index from row number to unit vector.
+
+    Not locked: searches may run together, `add`, `remove` and `compact` must run alone.
+    """
+
+    structure = "flat"
+
+    def __init__(self, dimension: int, index: faiss.IndexIDMap2 | None = None) -> None:
+        self.index = index or faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+        self._dead: set[int] = set()
+        self._sample: Vector | None = None
+
+    def __len__(self) -> int:
+        return int(self.index.ntotal) - len(self._dead)
+
+    def rows(self) -> RowIds:
+        """Give the row numbers on the shelf, ascending."""
+        present: RowIds = np.sort(faiss.vector_to_array(self.index.id_map))
+        return np.setdiff1d(present, self._dead_rows(), assume_unique=True)
+
+    def add(self, rows: RowIds, vectors: Vector) -> None:
+        """Put unit vectors, shape (n, dim), on the shelf under new row numbers, shape (n,)."""
+        self._sample = None
+        self.index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows)
+
+    def remove(self, rows: RowIds) -> None:
+        """Take rows off the shelf for good."""
+        self._sample = None
+        self._dead.update(rows.tolist())
+        if len(self._dead) * DEAD_SHARE > self.index.ntotal:
+            self.compact()
+
+    def compact(self) -> None:
+        """Give back the memory of removed rows."""
+        if self._dead:
+            self.index.remove_ids(faiss.IDSelectorBatch(self._dead_rows()))
+            self._dead = set()
+
+    def vectors(self, rows: RowIds) -> Vector:
+        """Give the vectors of these rows, shape (n, dim)."""
+        found: Vector = self.index.reconstruct_batch(rows)
+        return found
+
+    def search(
+        self, query: Vector, count: int, *, only: RowIds | None = None, without: RowIds | None = None
+    ) -> tuple[RowIds, Vector]:
+        """Find the `count` rows with the highest inner product, best first, fewer where there are no more.
+
+        `only` limits the search to these rows, `without` leaves rows out. Returns row numbers and scores,
+        both (n,).
+        """
+        selection = _Selection(only, _joined(without, self._dead_rows()))
+        most = min(count, int(self.index.ntotal))
+        scores, rows = self.index.search(query[np.newaxis], most, params=selection.parameters())
+        found = rows[0] >= 0
+        return rows[0][found], scores[0][found]
+
+    def sample(self) -> Vector:
+        """Give up to 256 vectors of the shelf, always the same for the same rows, shape (n, dim)."""
+        if self._sample is None:
+            rows = self.rows()
+            chosen = rows[np.argsort(_scrambled(rows), kind="stable")[:SAMPLE_ROWS]]
+            self._sample = self.vectors(np.sort(chosen))
+        return self._sample
+
+    def _dead_rows(self) -> RowIds:
+        return np.fromiter(self._dead, dtype=np.int64, count=len(self._dead))
+
+
+class _Selection:
+    """A selector together with the parts that FAISS only points to."""
+
+    def __init__(self, only: RowIds | None, without: RowIds) -> None:
+        self._parts: list[faiss.IDSelector] = []
+        self.selector: faiss.IDSelector | None = None
+        if only is not None:
+            self.selector = self._keep(faiss.IDSelectorBatch(np.setdiff1d(only, without)))
+        elif len(without):
+            self.selector = self._keep(faiss.IDSelectorNot(self._keep(faiss.IDSelectorBatch(without))))
+
+    def parameters(self) -> faiss.SearchParameters | None:
+        if self.selector is None:
+            return None
+        parameters = faiss.SearchParameters()
+        parameters.sel = self.selector
+        return parameters
+
+    def _keep(self, part: faiss.IDSelector) -> faiss.IDSelector:
+        self._parts.append(part)
+        return part
+
+
+def exact_scores(vectors: Vector, query: Vector) -> NDArray[np.float32]:
+    """Give the inner products, shape (n,), summed in float64.
+
+    Equal vectors get equal scores wherever they stand. FAISS sums in float32, in an order that depends on the
+    structure and the row's place in it.
+    """
+    wide = query.astype(np.float64)
+    scores = np.empty(len(vectors), dtype=np.float32)
+    for start in range(0, len(vectors), 4096):
+        stop = start + 4096
+        scores[start:stop] = (vectors[start:stop].astype(np.float64) * wide).sum(axis=1)
+    return scores
+
+
+def _joined(first: RowIds | None, second: RowIds) -> RowIds:
+    return second if first is None else np.union1d(first, second)
+
+
+def _scrambled(rows: RowIds) -> NDArray[np.uint64]:
+    """Give each row number a fixed pseudo-random one (splitmix64), so that the least ones are a sample."""
+    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))

@@ -1,0 +1,127 @@
+"""The shelves of a collection: pictures of the rows in SQLite, kept equal to them."""
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+
+from index import reads, shelf_file
+from index.durable import make_folder
+from index.items import RowIds
+from index.shelf import Shelf
+from index.writes import Change
+
+log = logging.getLogger(__name__)
+
+LOAD_ROWS = 8192
+"""Rows read from SQLite at a time while a shelf is rebuilt."""
+SAVE_ROWS = 20_000
+"""A shelf is saved after this many changed rows, or an eighth of it, whichever is more."""
+
+
+class Shelves:
+    """One shelf for every modality; none for a modality without rows.
+
+    Not locked: reading may run together, everything that changes a shelf must run alone.
+    """
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        self._folder = folder
+        self._dimension = dimension
+        self._shelves: dict[str, Shelf] = {}
+        self._unsaved: dict[str, int] = {}
+        self.stale: set[str] = set()
+        make_folder(folder)
+
+    def open(self, connection: sqlite3.Connection) -> None:
+        """Load every shelf from its file, or from SQLite where that is not possible."""
+        for modality, generation in reads.generations(connection).items():
+            self._shelves[modality] = self._load(connection, modality, generation)
+
+    def get(self, modality: str) -> Shelf | None:
+        return self._shelves.get(modality)
+
+    def lengths(self) -> dict[str, int]:
+        """Give the number of vectors by modality, without the empty ones."""
+        return {name: len(shelf) for name, shelf in sorted(self._shelves.items()) if len(shelf)}
+
+    def apply(self, change: Change) -> None:
+        """Follow a committed change. If this fails, the shelves concerned are stale until rebuilt."""
+        self.stale |= change.modalities
+        for modality, rows in change.removed.items():
+            self._shelf(modality).remove(rows)
+            self._count(modality, len(rows))
+        for modality, (rows, vectors) in change.added.items():
+            self._shelf(modality).add(rows, vectors)
+            self._count(modality, len(rows))
+        self.stale -= change.modalities
+
+    def rebuild_stale(self, connection: sqlite3.Connection) -> None:
+        for modality in sorted(self.stale):
+            log.warning("rebuilding the %s shelf in %s: it fell behind its rows", modality, self._folder)
+            self._shelves[modality] = self._rebuilt(connection, modality)
+            self._count(modality, len(self._shelves[modality]))
+            self.stale.discard(modality)
+
+    def due(self) -> list[str]:
+        """Give the modalities whose files are so far behind that replaying them would take long."""
+        return [
+            modality
+            for modality, changed in self._unsaved.items()
+            if changed >= max(SAVE_ROWS, len(self._shelf(modality)) // 8)
+        ]
+
+    def unsaved(self) -> list[str]:
+        return [modality for modality, changed in self._unsaved.items() if changed]
+
+    def compact(self, modality: str) -> None:
+        self._shelf(modality).compact()
+
+    def save(self, modality: str, generation: int) -> None:
+        """Write a compacted shelf to its file; a failure is only logged, as the file only saves time."""
+        try:
+            shelf_file.save(self._shelf(modality), self._path(modality), generation)
+        except (OSError, RuntimeError):
+            log.warning("could not save the %s shelf in %s", modality, self._folder, exc_info=True)
+        else:
+            self._unsaved[modality] = 0
+
+    def _load(self, connection: sqlite3.Connection, modality: str, generation: int) -> Shelf:
+        try:
+            shelf, saved = shelf_file.load(self._path(modality), self._dimension, generation)
+        except shelf_file.UnusableShelfError as reason:
+            log.warning("rebuilding the %s shelf in %s from SQLite: %s", modality, self._folder, reason)
+            shelf, saved = self._rebuilt(connection, modality), -1
+        if saved != generation:
+            changed = self._replay(connection, modality, shelf) if saved >= 0 else len(shelf)
+            self._unsaved[modality] = max(changed, 1)
+        return shelf
+
+    def _rebuilt(self, connection: sqlite3.Connection, modality: str) -> Shelf:
+        shelf = Shelf(self._dimension)
+        self._add(connection, shelf, reads.row_ids(connection, modality))
+        return shelf
+
+    def _replay(self, connection: sqlite3.Connection, modality: str, shelf: Shelf) -> int:
+        """Bring an older shelf up to date: rows never change, so only their numbers matter."""
+        there, wanted = shelf.rows(), reads.row_ids(connection, modality)
+        gone, new = np.setdiff1d(there, wanted), np.setdiff1d(wanted, there)
+        if len(gone):
+            shelf.remove(gone)
+        self._add(connection, shelf, new)
+        return len(gone) + len(new)
+
+    def _add(self, connection: sqlite3.Connection, shelf: Shelf, rows: RowIds) -> None:
+        for start in range(0, len(rows), LOAD_ROWS):
+            some = rows[start : start + LOAD_ROWS]
+            shelf.add(some, reads.vectors_of(connection, some, self._dimension))
+
+    def _shelf(self, modality: str) -> Shelf:
+        return self._shelves.setdefault(modality, Shelf(self._dimension))
+
+    def _count(self, modality: str, rows: int) -> None:
+        self._unsaved[modality] = self._unsaved.get(modality, 0) + rows
+
+    def _path(self, modality: str) -> Path:
+        return self._folder / f"{modality}.faiss"

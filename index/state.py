@@ -1,0 +1,141 @@
+"""SQLite, shelves and media of a collection, changed together or not at all."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from index import errors, reads
+from index.database import Database
+from index.gate import Gate
+from index.media import MediaFolder
+from index.shelves import Shelves
+from index.writes import Change
+
+log = logging.getLogger(__name__)
+
+DATABASE = "collection.sqlite"
+
+Work = Callable[[sqlite3.Connection, Sequence[str | None]], Change]
+
+
+class State:
+    """What `Collection` stands on.
+
+    Order of a change: media files are synced; rows are written; then, with no reader inside, the transaction
+    is committed and the shelves follow; then media that no item names any more are removed. SQLite decides:
+    before the commit nothing has happened, after it everything has.
+    """
+
+    def __init__(self, folder: Path, what: str) -> None:
+        self._what = what
+        self._database = Database(folder / DATABASE)
+        try:
+            self._open(folder)
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            message = f"{folder / DATABASE} cannot be read ({error}): put back a copy of it"
+            raise errors.Damaged(message) from error
+        self._gate = Gate()
+        self._one_writer = Lock()
+        self._closed = False
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read rows and shelves in one and the same state of both."""
+        while True:
+            self._catch_up()
+            with self._gate.reading():
+                self._check_open()
+                if self.shelves.stale:
+                    continue
+                with self._database.reading() as connection:
+                    yield connection
+                return
+
+    def change(self, work: Work, media: Sequence[bytes | None] = ()) -> Change:
+        """Run `work` in a transaction, with the names of the stored `media`; durable on return."""
+        with self._one_writer:
+            self._check_open()
+            names = self.media.write(media)
+            written = frozenset(name for name in names if name is not None)
+            try:
+                change = self._commit(work, names)
+            except BaseException:
+                self._remove_unnamed(written)
+                raise
+            self._remove_unnamed(change.media)
+            self._save(self.shelves.due())
+        return change
+
+    def close(self) -> None:
+        """Wait for who is inside, save the shelves, let go of the files. Later use raises `errors.Closed`."""
+        with self._one_writer:
+            if self._closed:
+                return
+            self._rebuild_stale()
+            self._save(self.shelves.unsaved())
+            with self._gate.writing():
+                self._closed = True
+                self._database.close()
+
+    def _open(self, folder: Path) -> None:
+        with self._database.reading() as connection:
+            self.facts = reads.facts(connection)
+            self.media = MediaFolder(folder / "media")
+            self.media.sweep(reads.media_names(connection))
+            self.shelves = Shelves(folder / "shelves", int(self.facts["dimension"]))
+            self.shelves.open(connection)
+
+    def _commit(self, work: Work, names: Sequence[str | None]) -> Change:
+        connection = self._database.begin()
+        try:
+            change = work(connection, names)
+            with self._gate.writing():
+                self._database.commit()
+                self._follow(change)
+        except BaseException:
+            self._database.rollback()
+            raise
+        return change
+
+    def _follow(self, change: Change) -> None:
+        try:
+            self.shelves.apply(change)
+        except Exception:
+            # The change is durable, so the caller is not to believe that it failed.
+            log.exception("the shelves of %s could not follow a change and will be rebuilt", self._what)
+
+    def _remove_unnamed(self, names: frozenset[str]) -> None:
+        if names:
+            with self._database.reading() as connection:
+                named = reads.media_names(connection, names)
+            self.media.remove(names - named)
+
+    def _save(self, modalities: Sequence[str]) -> None:
+        if not modalities or self.shelves.stale:
+            return
+        with self._gate.writing():
+            for modality in modalities:
+                self.shelves.compact(modality)
+        with self._gate.reading(), self._database.reading() as connection:
+            generations = reads.generations(connection)
+            for modality in modalities:
+                self.shelves.save(modality, generations.get(modality, 0))
+
+    def _catch_up(self) -> None:
+        if self.shelves.stale:
+            with self._one_writer:
+                self._check_open()
+                self._rebuild_stale()
+
+    def _rebuild_stale(self) -> None:
+        if self.shelves.stale:
+            with self._gate.writing(), self._database.reading() as connection:
+                self.shelves.rebuild_stale(connection)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise errors.Closed(f"{self._what} was closed or dropped")

@@ -1,0 +1,196 @@
+"""A data folder full of collections."""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import IO, Self
+from uuid import uuid4
+
+from index import errors, schema, validation
+from index.collection import Collection
+from index.durable import lock_folder, make_folder, sync_folder
+from index.state import DATABASE
+
+log = logging.getLogger(__name__)
+
+MEDIA = ("original", "none")
+RECALL = (0.90, 0.999)
+
+_UNFINISHED = ".unfinished-"
+_DROPPED = ".dropped-"
+
+
+class Store:
+    """The collections of one data folder, which belongs to one process at a time."""
+
+    def __init__(self, folder: Path, lock: IO[str]) -> None:
+        self._folder = folder
+        self._held = lock
+        self._lock = Lock()
+        self._collections: dict[str, Collection] = {}
+        self._damaged: dict[str, errors.Damaged] = {}
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the data folder, made if missing, with all its collections.
+
+        A collection that cannot be opened is logged and kept aside: only using that one fails.
+
+        Raises:
+            errors.Locked: another process, or another Store of this one, has it open.
+        """
+        make_folder(path.absolute() / "collections")
+        store = cls(path / "collections", lock_folder(path))
+        try:
+            store._open_all()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def create(  # noqa: PLR0913 - the facts of a collection
+        self,
+        name: str,
+        *,
+        model: str,
+        identity: str,
+        dimension: int,
+        media: str = "original",
+        recall: float = 0.95,
+    ) -> tuple[Collection, bool]:
+        """Make a collection for vectors of a model, or give the one there is; the second value: is it new.
+
+        Raises:
+            errors.CollectionNameError: the name cannot name one.
+            errors.IdentityMismatch: it is there with another identity or dimension.
+            errors.ParameterError: `dimension`, `media` or `recall` is outside what is accepted.
+        """
+        validation.collection_name(name)
+        validation.whole("dimension", dimension, 1, validation.MAX_DIMENSION)
+        if media not in MEDIA:
+            raise errors.ParameterError(f"media must be one of {', '.join(MEDIA)}, not {media!r}")
+        if isinstance(recall, bool) or not RECALL[0] <= recall <= RECALL[1]:
+            raise errors.ParameterError(f"recall must be from {RECALL[0]} to {RECALL[1]}, not {recall!r}")
+        facts: dict[str, str | int | float] = {
+            "model": model,
+            "identity": identity,
+            "dimension": dimension,
+            "media": media,
+            "recall": recall,
+            "created_us": time.time_ns() // 1000,
+        }
+        with self._lock:
+            self._check_open()
+            if name in self._collections or name in self._damaged:
+                found = self._found(name)
+                _check_identity(found, identity, model, dimension)
+                return found, False
+            self._make(name, facts)
+            self._collections[name] = Collection(self._folder / name, name)
+            return self._collections[name], True
+
+    def get(self, name: str, identity: str | None = None) -> Collection:
+        """Give a collection; with `identity`, only if its vectors come from that model.
+
+        Raises:
+            errors.UnknownCollection: there is none of this name.
+            errors.IdentityMismatch: it has another identity.
+            errors.Damaged: its database cannot be read.
+        """
+        with self._lock:
+            self._check_open()
+            found = self._found(name)
+        if identity is not None:
+            _check_identity(found, identity)
+        return found
+
+    def list(self) -> list[Collection]:
+        """Give all readable collections by name."""
+        with self._lock:
+            self._check_open()
+            return [self._collections[name] for name in sorted(self._collections)]
+
+    def drop(self, name: str) -> None:
+        """Delete a collection with all its items, durable on return; searches in it are waited for.
+
+        Raises:
+            errors.UnknownCollection: there is none of this name.
+        """
+        with self._lock:
+            self._check_open()
+            if name not in self._damaged:
+                self._found(name).close()
+            gone = self._folder / f"{_DROPPED}{uuid4().hex}"
+            (self._folder / name).rename(gone)
+            sync_folder(self._folder)
+            self._collections.pop(name, None)
+            self._damaged.pop(name, None)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def close(self) -> None:
+        """Save what speeds up the next start, and let others open the folder. May be called twice."""
+        with self._lock:
+            self._closed = True
+            while self._collections:
+                self._collections.popitem()[1].close()
+            self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_all(self) -> None:
+        for folder in sorted(self._folder.iterdir()):
+            if folder.name.startswith((_UNFINISHED, _DROPPED)):
+                shutil.rmtree(folder, ignore_errors=True)
+            elif (folder / DATABASE).exists():
+                self._open_one(folder)
+
+    def _open_one(self, folder: Path) -> None:
+        try:
+            self._collections[folder.name] = Collection(folder, folder.name)
+        except errors.Damaged as error:
+            log.exception("the collection %r cannot be opened", folder.name)
+            self._damaged[folder.name] = error
+
+    def _make(self, name: str, facts: dict[str, str | int | float]) -> None:
+        """Make the folder beside and rename it, so that a crash leaves a whole collection or none."""
+        unfinished = self._folder / f"{_UNFINISHED}{uuid4().hex}"
+        unfinished.mkdir()
+        schema.make(unfinished / DATABASE, facts)
+        sync_folder(unfinished)
+        unfinished.rename(self._folder / name)
+        sync_folder(self._folder)
+
+    def _found(self, name: str) -> Collection:
+        if name in self._damaged:
+            raise self._damaged[name]
+        if name not in self._collections:
+            raise errors.UnknownCollection(f"there is no collection {validation.collection_name(name)!r}")
+        return self._collections[name]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise errors.Closed("the store was closed")
+
+
+def _check_identity(
+    found: Collection, identity: str, model: str | None = None, dimension: int | None = None
+) -> None:
+    if found.identity == identity and dimension in (None, found.dimension):
+        return
+    offered = f"model {model!r} " if model is not None else "a model "
+    offered += f"with identity {identity}" + (f" and {dimension} dimensions" if dimension is not None else "")
+    raise errors.IdentityMismatch(
+        f"the collection {found.name!r} holds {found.dimension}-dimensional vectors of model {found.model!r} "
+        f"with identity {found.identity}, offered was {offered}: vectors of different models cannot be "
+        "compared. Load that model, or put the items into another collection"
+    )

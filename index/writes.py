@@ -1,0 +1,132 @@
+"""The changes of a transaction, and what the shelves and the media folder have to follow."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from index.items import Item, RowIds, Vector
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a transaction did: rows by modality, with vectors of shape (n, dim), and media to be removed."""
+
+    items: int = 0
+    removed: dict[str, RowIds] = field(default_factory=dict)
+    added: dict[str, tuple[RowIds, Vector]] = field(default_factory=dict)
+    media: frozenset[str] = frozenset()
+
+    @property
+    def modalities(self) -> set[str]:
+        return {*self.removed, *self.added}
+
+
+def upsert(connection: sqlite3.Connection, items: Sequence[Item], media: Sequence[str | None]) -> Change:
+    """Store `items`, whose media lie under the names `media`; an id that is there is replaced."""
+    now = time.time_ns() // 1000
+    ids = [item.id for item in items]
+    before = _take_rows(connection, seqs_of(connection, ids))
+    connection.executemany(
+        "INSERT INTO items (id, modality, metadata, media, media_type, created_us) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET modality = excluded.modality, metadata = excluded.metadata, "
+        "media = excluded.media, media_type = excluded.media_type",
+        [
+            (
+                item.id,
+                item.modality,
+                json.dumps(item.metadata, ensure_ascii=False),
+                name,
+                item.media_type,
+                now,
+            )
+            for item, name in zip(items, media, strict=True)
+        ],
+    )
+    added = _add_rows(connection, items)
+    change = Change(len(items), before.removed, added, before.media - set(media))
+    _count_generation(connection, change)
+    return change
+
+
+def delete(connection: sqlite3.Connection, seqs: Sequence[int]) -> Change:
+    """Delete the items with these sequence numbers."""
+    before = _take_rows(connection, seqs)
+    connection.execute("DELETE FROM items WHERE seq IN (SELECT value FROM json_each(?))", (_numbers(seqs),))
+    change = Change(len(seqs), before.removed, {}, before.media)
+    _count_generation(connection, change)
+    return change
+
+
+def seqs_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
+    """Give the sequence numbers of those ids that are there."""
+    query = "SELECT seq FROM items WHERE id IN (SELECT value FROM json_each(?))"
+    return [seq for (seq,) in connection.execute(query, (json.dumps(list(ids)),))]
+
+
+def _take_rows(connection: sqlite3.Connection, seqs: Sequence[int]) -> Change:
+    """Delete the rows of these items; say which they were and which media the items name."""
+    chosen = (_numbers(seqs),)
+    removed: dict[str, list[int]] = {}
+    for modality, row in connection.execute(
+        "SELECT modality, row FROM json_each(?) JOIN items ON seq = value JOIN rows ON item = seq", chosen
+    ):
+        removed.setdefault(modality, []).append(row)
+    media = connection.execute(
+        "SELECT media FROM json_each(?) JOIN items ON seq = value WHERE media IS NOT NULL", chosen
+    )
+    names = frozenset(name for (name,) in media)
+    connection.execute("DELETE FROM rows WHERE item IN (SELECT value FROM json_each(?))", chosen)
+    return Change(
+        removed={name: np.array(rows, dtype=np.int64) for name, rows in removed.items()}, media=names
+    )
+
+
+def _add_rows(connection: sqlite3.Connection, items: Sequence[Item]) -> dict[str, tuple[RowIds, Vector]]:
+    numbers = dict(
+        connection.execute(
+            "SELECT items.id, seq FROM json_each(?) JOIN items ON items.id = value",
+            (json.dumps([item.id for item in items]),),
+        ).fetchall()
+    )
+    rows = [(item, row) for item in items for row in item.rows]
+    first = _last_row(connection) + 1
+    connection.executemany(
+        "INSERT INTO rows (row, item, start_s, end_s, vector) VALUES (?, ?, ?, ?, ?)",
+        [
+            (
+                first + i,
+                numbers[item.id],
+                row.segment and row.segment.start_s,
+                row.segment and row.segment.end_s,
+                row.vector.astype("<f4").tobytes(),
+            )
+            for i, (item, row) in enumerate(rows)
+        ],
+    )
+    places: dict[str, list[int]] = {}
+    for i, (item, _) in enumerate(rows):
+        places.setdefault(item.modality, []).append(i)
+    return {
+        modality: (np.array(where, dtype=np.int64) + first, np.stack([rows[i][1].vector for i in where]))
+        for modality, where in places.items()
+    }
+
+
+def _last_row(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rows'").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _count_generation(connection: sqlite3.Connection, change: Change) -> None:
+    connection.executemany(
+        "INSERT INTO shelves VALUES (?, 1) ON CONFLICT (modality) DO UPDATE SET generation = generation + 1",
+        [(modality,) for modality in sorted(change.modalities)],
+    )
+
+
+def _numbers(seqs: Sequence[int]) -> str:
+    return json.dumps(list(seqs))
