@@ -25,7 +25,7 @@ def _check_header(sound: Sound, limits: Limits) -> None:
         )
     if not 0 < sound.rate <= HIGHEST_RATE_HZ:
         raise MediaError(f"the sampling rate is {sound.rate} Hz; accepted is up to {HIGHEST_RATE_HZ} Hz")
-    _check_duration(sound.claimed_s, limits)
+    _check_duration(sound.claimed / sound.rate, limits)
 
 
 def _check_duration(seconds: float, limits: Limits) -> None:
@@ -64,9 +64,9 @@ def decode_audio(data: bytes, limits: Limits, *, clips: int | None = None) -> Au
     MediaError with code `too_short` (under 25 ms) or `truncated_media`.
     """
     found = formats.expect(data, (*SOUNDFILE_FORMATS, *LIBAV_NAMES), WANTED)
+    refuse_truncated(data, found)
     with _open(data, found) as sound:
         _check_header(sound, limits)
-        refuse_truncated(data, found)
         waveform = resample_to_16k(_within_full_scale(_mono(sound, limits)), sound.rate)
     if len(waveform) < SHORTEST_SAMPLES:
         raise MediaError(

@@ -6,6 +6,7 @@ Decoders forgive too much here: libsndfile shortens a cut WAV in silence, libav 
 import struct
 from collections.abc import Callable
 from types import MappingProxyType
+from typing import Literal
 
 from models.errors import MediaError
 from models.media import formats
@@ -34,6 +35,12 @@ def _png(data: bytes) -> bool:
             return False
         position += 12 + size
     return True
+
+
+def _tiff(data: bytes) -> bool:
+    """By the offset of the first directory, which most writers put behind the pixels."""
+    order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
+    return int.from_bytes(data[4:8], order) + 2 > len(data)
 
 
 def _ogg(data: bytes) -> bool:
@@ -108,6 +115,7 @@ WALKS: MappingProxyType[str, Callable[[bytes], bool]] = MappingProxyType(
         formats.WAV: _riff,
         formats.WEBP: _riff,
         formats.PNG: _png,
+        formats.TIFF: _tiff,
         formats.OGG: _ogg,
         formats.MP3: _mp3,
         formats.MP4: _mp4,

@@ -1,4 +1,4 @@
-"""Sound files as a stream of blocks: libsndfile for what it knows, libav for the containers of film.
+"""Sound files as a stream of blocks: libsndfile for plain sounds, libav for MP3 and the containers of film.
 
 A block is float32 (samples, channels); integers are divided by their full scale (16 bit: 32768).
 """
@@ -21,9 +21,12 @@ from models.media import formats
 from models.media.lengths import truncated
 from models.samples import Float32
 
-SOUNDFILE_FORMATS = (formats.WAV, formats.FLAC, formats.OGG, formats.MP3)
-LIBAV_NAMES = {formats.MP4: "mp4", formats.MATROSKA: "matroska", formats.AAC: "aac"}
+SOUNDFILE_FORMATS = (formats.WAV, formats.FLAC, formats.OGG)
+# libsndfile reads MP3 too, to the same samples, but writes each fault of a file to stderr.
+LIBAV_NAMES = {formats.MP3: "mp3", formats.MP4: "mp4", formats.MATROSKA: "matroska", formats.AAC: "aac"}
 BLOCK_SAMPLES = 65_536
+# Samples in a frame of HE-AAC, the longest of the common codecs.
+LONGEST_FRAME = 2048
 # libsndfile's SF_COUNT_MAX: a FLAC whose encoder did not know the length.
 UNKNOWN_SAMPLES = 2**63 - 1
 
@@ -33,30 +36,32 @@ av.logging.set_level(av.logging.PANIC)
 
 @dataclass(frozen=True)
 class Sound:
-    """An opened sound: `rate` [Hz], `claimed_s` seconds by the header (0: unknown), and its blocks."""
+    """An opened sound: `rate` [Hz], `claimed` samples per channel by the header (0: unknown), its blocks."""
 
     rate: int
     channels: int
-    claimed_s: float
+    claimed: int
     blocks: Iterator[Float32]
 
 
 def _soundfile_blocks(file: soundfile.SoundFile) -> Iterator[Float32]:
     count = 0
-    while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
-        count += len(block)
-        yield block
+    try:
+        while len(block := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+            count += len(block)
+            yield block
+    except soundfile.LibsndfileError as error:
+        raise truncated(f"the sound is truncated or damaged: it breaks off after {count} samples") from error
     if count < file.frames != UNKNOWN_SAMPLES:
         raise truncated(f"the sound is truncated: {count} of {file.frames} samples are there")
 
 
 @contextmanager
 def open_soundfile(data: bytes) -> Iterator[Sound]:
-    """WAV, FLAC, OGG or MP3."""
+    """WAV, FLAC or OGG."""
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         claimed = 0 if file.frames == UNKNOWN_SAMPLES else file.frames
-        rate = int(file.samplerate)
-        yield Sound(rate, int(file.channels), claimed / max(rate, 1), _soundfile_blocks(file))
+        yield Sound(int(file.samplerate), int(file.channels), claimed, _soundfile_blocks(file))
 
 
 def _block(frame: av.AudioFrame) -> Float32:
@@ -77,17 +82,29 @@ def _libav_blocks(container: InputContainer, stream: AudioStream) -> Iterator[Fl
         yield _block(frame)
 
 
+def _without_padding(blocks: Iterator[Float32], claimed: int) -> Iterator[Float32]:
+    """An encoder fills its last frame up; MP4 tells the true length, which libav leaves to its caller."""
+    count = 0
+    for block in blocks:
+        count += len(block)
+        excess = count - claimed if claimed else 0
+        yield block[: len(block) - excess] if 0 < excess < min(len(block), LONGEST_FRAME) else block
+
+
 def open_container(data: bytes, found: str) -> InputContainer:
-    """An MP4, Matroska or ADTS file; the format is given, so that libav guesses nothing."""
+    """An MP3, MP4, Matroska or ADTS file; the format is given, so that libav guesses nothing."""
     return av.open(io.BytesIO(data), "r", format=LIBAV_NAMES[found], metadata_errors="ignore")
 
 
 @contextmanager
 def open_libav(data: bytes, found: str) -> Iterator[Sound]:
-    """M4A, MP4, MOV, WebM, MKV or bare AAC: the first sound track."""
+    """MP3, M4A, MP4, MOV, WebM, MKV or bare AAC: the first sound track."""
     with open_container(data, found) as container:
         if not container.streams.audio:
             raise UnsupportedMediaError(f"the {found} file has no sound track")
         stream = container.streams.audio[0]
-        claimed = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-        yield Sound(stream.rate, stream.channels, claimed, _libav_blocks(container, stream))
+        claimed = round((stream.duration or 0) * (stream.time_base or 0) * stream.rate)
+        blocks = _libav_blocks(container, stream)
+        if found == formats.MP4:
+            blocks = _without_padding(blocks, claimed)
+        yield Sound(stream.rate, stream.channels, claimed, blocks)
