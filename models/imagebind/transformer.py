@@ -1,0 +1,80 @@
+"""The one transformer of all six trunks: pre-norm blocks with exact GELU, ViT's residual order."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.imagebind.sizes import MLP_RATIO, TRUNK_NORM_EPS, Trunk
+
+
+class Attention(nn.Module):
+    """Multi-head attention with packed query, key and value. (n, tokens, width) -> the same shape.
+
+    `extra_token`: one learned key and value beside those of the tokens. They are appended after
+    the projection, so they carry no position and no token attends from them.
+    """
+
+    def __init__(self, width: int, heads: int, *, extra_token: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.empty(3 * width))
+        self.bias_k = nn.Parameter(torch.empty(1, 1, width)) if extra_token else None
+        self.bias_v = nn.Parameter(torch.empty(1, 1, width)) if extra_token else None
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """`mask`: (tokens, tokens), added to the attention's logits."""
+        n, tokens, width = x.shape
+        q, k, v = functional.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
+        if self.bias_k is not None and self.bias_v is not None:
+            k = torch.cat([k, self.bias_k.expand(n, 1, width)], dim=1)
+            v = torch.cat([v, self.bias_v.expand(n, 1, width)], dim=1)
+        mixed = functional.scaled_dot_product_attention(
+            self.split(q), self.split(k), self.split(v), attn_mask=mask
+        )
+        out: torch.Tensor = self.out_proj(mixed.transpose(1, 2).reshape(n, tokens, width))
+        return out
+
+    def split(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, tokens, width) -> (n, heads, tokens, width / heads)."""
+        n, tokens, width = x.shape
+        return x.view(n, tokens, self.heads, width // self.heads).transpose(1, 2)
+
+
+class Mlp(nn.Module):
+    """Two linear layers with exact GELU between them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, MLP_RATIO * width)
+        self.fc2 = nn.Linear(MLP_RATIO * width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.fc2(functional.gelu(self.fc1(x)))
+        return out
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(self, width: int, heads: int, *, extra_token: bool) -> None:
+        super().__init__()
+        self.norm_1 = nn.LayerNorm(width, TRUNK_NORM_EPS)
+        self.attn = Attention(width, heads, extra_token=extra_token)
+        self.norm_2 = nn.LayerNorm(width, TRUNK_NORM_EPS)
+        self.mlp = Mlp(width)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        x = x + self.attn(self.norm_1(x), mask)
+        out: torch.Tensor = x + self.mlp(self.norm_2(x))
+        return out
+
+
+def blocks(trunk: Trunk, *, extra_token: bool) -> nn.ModuleList:
+    """The blocks of a trunk; no norm follows the last one (the heads bring theirs)."""
+    return nn.ModuleList(
+        Block(trunk.width, trunk.heads, extra_token=extra_token) for _ in range(trunk.blocks)
+    )

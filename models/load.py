@@ -1,0 +1,115 @@
+"""From a model's name to an Embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+import torch
+
+from models.assembly import Assembly
+from models.download import Remote, fetch
+from models.embedder import TOWER_OF, Embedder
+from models.errors import ParameterError, UnknownModalityError, UnknownModelError, WeightsError
+from models.imagebind.assemble import assemble as assemble_imagebind
+from models.registry import OPEN_CLIP_PREFIX, REGISTRY, Entry, cache_dir, entry_of
+
+Assemble: TypeAlias = Callable[[str, Path | None, Sequence[str]], Assembly]
+
+
+def _weights_of(entry: Entry, weights: Path | None) -> Path:
+    """The path given, else the cached file, downloaded first where need be."""
+    if weights is not None:
+        return weights
+    if not entry.downloadable:
+        raise WeightsError(
+            f"{entry.name} has no weights of its own; give the path of a checkpoint as `weights`"
+        )
+    assert entry.size_bytes is not None
+    assert entry.sha256 is not None
+    remote = Remote(entry.source, entry.size_bytes, entry.sha256)
+    return fetch(remote, cache_dir() / Path(entry.source).name)
+
+
+def _imagebind(name: str, weights: Path | None, modalities: Sequence[str]) -> Assembly:
+    size = name.removeprefix("imagebind-")
+    return assemble_imagebind(size, _weights_of(REGISTRY[name], weights), modalities)
+
+
+def _open_clip(name: str, weights: Path | None, modalities: Sequence[str]) -> Assembly:
+    from models import openclip  # noqa: PLC0415 - importing open_clip takes seconds, for this family only
+
+    return openclip.assemble(name.removeprefix(OPEN_CLIP_PREFIX), weights, modalities, cache_dir())
+
+
+def _small(_: str, weights: Path | None, modalities: Sequence[str]) -> Assembly:
+    from models.small.assemble import assemble  # noqa: PLC0415 - only for this model
+
+    return assemble(weights, modalities)
+
+
+FAMILIES: Mapping[str, Assemble] = MappingProxyType(
+    {
+        "sensorium-small": _small,
+        "imagebind-huge": _imagebind,
+        "imagebind-nano": _imagebind,
+        "open_clip:*": _open_clip,
+    }
+)
+
+
+def _chosen(entry: Entry, modalities: Sequence[str] | None) -> tuple[str, ...]:
+    """The modalities to load, in the registry's order; video asks for image."""
+    if modalities is None:
+        return entry.modalities
+    wanted = {TOWER_OF.get(name, name) for name in modalities}
+    unknown = sorted(wanted - set(entry.modalities))
+    if unknown or not wanted:
+        fault = f"has no encoder for {', '.join(unknown)}" if unknown else "needs at least one modality"
+        raise UnknownModalityError(f"{entry.name} {fault}; accepted are {', '.join(entry.modalities)}")
+    return tuple(name for name in entry.modalities if name in wanted)
+
+
+def _expect_device(device: str) -> None:
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ParameterError(f"device {device!r} does not exist; accepted are cpu, cuda, cuda:N") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ParameterError(f"device {device!r} is not available here; accepted is cpu")
+
+
+def load(
+    name: str,
+    *,
+    weights: Path | str | None = None,
+    modalities: Sequence[str] | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
+) -> Embedder:
+    """A model by its registered name, ready to embed.
+
+    `weights`: a checkpoint to take in place of the registered one (file, or folder made by convert).
+    `modalities`: the encoders to load, None for all. `precision`: fp32 or bf16.
+    Downloads only where the model is registered with a URL, is not cached and no `weights` are given.
+    Raises UnknownModelError, UnknownModalityError, WeightsError, ParameterError.
+    """
+    entry = entry_of(name)
+    if entry is None:
+        raise UnknownModelError(f"there is no model {name!r}; accepted are {', '.join(REGISTRY)}")
+    _expect_device(device)
+    path = None if weights is None else Path(weights)
+    made = FAMILIES[entry.name](name, path, _chosen(entry, modalities))
+    return Embedder(
+        name=name,
+        dim=made.dim,
+        towers=made.towers,
+        identity=made.identity,
+        licence=entry.licence,
+        device=device,
+        precision=precision,
+        allows_shortening=made.allows_shortening,
+        background=made.background,
+    )

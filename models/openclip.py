@@ -1,0 +1,184 @@
+"""Any two-tower model of open_clip, with that model's own transform and tokenizer, for text and image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from PIL import Image
+from torch import nn
+
+from models.assembly import Assembly
+from models.embedder import Tower, Views
+from models.errors import MediaError, UnknownModelError, WeightsError
+from models.oblong import shortened
+from models.prepare import Takes, prepare_by_kind
+from models.samples import ImageSample, TextSample, UInt8, VideoSample
+from models.weights import digest_of, identity_of
+
+RANDOM = "none"
+VIDEO_FRAMES = 5  # evenly spaced over a video
+READ_AT_MOST = 4096  # characters of a text: some tokenizers take time with the square of a word's length
+NAMED = 5  # accepted names that a message lists
+
+
+class ImageEncoder(nn.Module):
+    """Pictures (n, 3, side, side) -> (n, dim), before normalisation."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.model.encode_image(pictures)
+        return features
+
+
+class TextEncoder(nn.Module):
+    """Token ids int64 (n, context) -> (n, dim), before normalisation."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.model.encode_text(tokens)
+        return features
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _expect_known(arch: str, tag: str, weights: Path | None) -> None:
+    architectures = open_clip.list_models()
+    if arch not in architectures:
+        near = [
+            known for known in architectures if known.lower().startswith(arch.lower()[:3])
+        ] or architectures
+        raise UnknownModelError(f"open_clip has no architecture {arch!r}; accepted are {_listed(near)}")
+    tags = [RANDOM, *open_clip.list_pretrained_tags_by_model(arch)]
+    if weights is None and tag not in tags:
+        raise UnknownModelError(f"open_clip has no weights {tag!r} for {arch}; accepted are {_listed(tags)}")
+    if weights is not None and not weights.is_file():
+        raise WeightsError(f"there is no file {weights}; accepted is a state dict that open_clip reads")
+
+
+def _create(arch: str, tag: str, weights: Path | None, cache: Path) -> tuple[Any, Any]:
+    """Model and evaluation transform. Random weights depend on the name alone."""
+    source = str(weights) if weights is not None else (None if tag == RANDOM else tag)
+    seed = int.from_bytes(hashlib.sha256(arch.encode()).digest()[:8], "little") >> 1
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model, _, transform = open_clip.create_model_and_transforms(
+                arch, source, cache_dir=str(cache), pretrained_text=False
+            )
+    except Exception as error:  # files, networks and architectures fail in their own ways
+        raise WeightsError(f"open_clip could not load {arch} with {source or RANDOM}: {error}") from error
+    return model, transform
+
+
+def _picture(pixels: UInt8, transform: Any) -> torch.Tensor:
+    """One view (1, 3, side, side)."""
+    view: torch.Tensor = transform(Image.fromarray(shortened(pixels)))
+    return view[None]
+
+
+def _pictures(transform: Any) -> Takes:
+    def image(sample: ImageSample) -> Views:
+        return Views(_picture(sample.pixels, transform))
+
+    def video(sample: VideoSample) -> Views:
+        places = np.linspace(0, sample.frame_count - 1, VIDEO_FRAMES).round().astype(int)
+        numbers = sorted(set(places.tolist()))
+        return Views(torch.cat([_picture(frame, transform) for frame in sample.frames(numbers)]))
+
+    return {ImageSample: image, VideoSample: video}
+
+
+def _row(ids: Sequence[int], tokenizer: Any) -> tuple[torch.Tensor, bool]:
+    """Token ids as int64 (1, context) with start, end and padding; and whether they had to be cut."""
+    body, context = [tokenizer.sot_token_id, *ids, tokenizer.eot_token_id], tokenizer.context_length
+    cut = len(body) > context
+    if cut:
+        body = [*body[: context - 1], tokenizer.eot_token_id]
+    return torch.tensor([body + [0] * (context - len(body))]), cut
+
+
+def _given(tokens: Sequence[int], tokenizer: Any) -> list[int]:
+    """Token ids of the caller without the start and the end that may stand around them."""
+    wrong = [token for token in tokens if not 0 <= token < tokenizer.vocab_size]
+    if wrong:
+        raise MediaError(
+            f"token id {wrong[0]} is not in the vocabulary; accepted are 0 to {tokenizer.vocab_size - 1}"
+        )
+    ids = list(tokens[1:] if tokens[:1] == (tokenizer.sot_token_id,) else tokens)
+    return ids[: ids.index(tokenizer.eot_token_id)] if tokenizer.eot_token_id in ids else ids
+
+
+def _byte_pairs(tokenizer: Any) -> Takes:
+    """For CLIP's own tokenizer, which most architectures have."""
+
+    def text(sample: TextSample) -> Views:
+        if sample.text is None:
+            ids = _given(sample.tokens or (), tokenizer)
+        else:
+            ids = tokenizer.encode(sample.text[:READ_AT_MOST])
+        row, cut = _row(ids, tokenizer)
+        context = tokenizer.context_length
+        cut = cut or len(sample.text or "") > READ_AT_MOST
+        return Views(row, (f"text cut to {context} tokens",) if cut else (), min(len(ids) + 2, context))
+
+    return {TextSample: text}
+
+
+def _other_texts(tokenizer: Any) -> Takes:
+    """For tokenizers of other families, which do not say what they cut."""
+
+    def text(sample: TextSample) -> Views:
+        if sample.text is None:
+            raise MediaError("this model takes texts, not token ids")
+        tokens = tokenizer([sample.text[:READ_AT_MOST]])
+        return Views(tokens, tokens=int((tokens != 0).sum()))
+
+    return {TextSample: text}
+
+
+def _texts(arch: str, cache: Path) -> Takes:
+    try:
+        tokenizer = open_clip.get_tokenizer(arch, cache_dir=str(cache))
+    except Exception as error:  # tokenizers of other families are downloaded
+        raise WeightsError(f"open_clip could not load the tokenizer of {arch}: {error}") from error
+    plain = isinstance(tokenizer, open_clip.SimpleTokenizer) and tokenizer.reduction_fn is None
+    return _byte_pairs(tokenizer) if plain else _other_texts(tokenizer)
+
+
+def assemble(name: str, weights: Path | None, modalities: Sequence[str], cache: Path) -> Assembly:
+    """`name`: ARCH/TAG. Weights come from a path, from open_clip's loader, or by chance where TAG is none.
+
+    Raises UnknownModelError and WeightsError.
+    """
+    arch, _, tag = name.partition("/")
+    _expect_known(arch, tag, weights)
+    model, transform = _create(arch, tag, weights, cache)
+    scale = float(model.logit_scale.detach().exp())
+    towers = {}
+    if "text" in modalities:
+        towers["text"] = Tower(prepare_by_kind("text", _texts(arch, cache)), TextEncoder(model), scale)
+    if "image" in modalities:
+        towers["image"] = Tower(prepare_by_kind("image", _pictures(transform)), ImageEncoder(model), 1.0)
+    digests = {key: digest_of(tensor) for key, tensor in model.state_dict().items()}
+    preprocessing = json.dumps(
+        [arch, getattr(model.visual, "preprocess_cfg", {})], sort_keys=True, default=str
+    )
+    return Assembly(
+        open_clip.get_model_config(arch)["embed_dim"], towers, identity_of(preprocessing, digests)
+    )
