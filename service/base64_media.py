@@ -1,0 +1,41 @@
+"""Media inside JSON: base64, bare or as a data URI."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from models.errors import ParameterError
+from service.errors import UnusableValueError
+
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*?;base64,", re.IGNORECASE)
+ACCEPTED = "send the file itself as base64, bare or as a data URI (data:image/png;base64,...)"
+
+
+def media_of(value: Any) -> tuple[bytes, str | None]:
+    """The file's bytes, and the media type where a data URI names one.
+
+    Raises ParameterError where `value` is not a string, UnusableValueError where it is not base64.
+    """
+    if not isinstance(value, str):
+        raise ParameterError(f"media are strings; {ACCEPTED}")
+    if ADDRESS.match(value):
+        raise UnusableValueError(
+            f"fetching of addresses is not switched on; {ACCEPTED}", code="fetching_not_enabled"
+        )
+    uri = DATA_URI.match(value)
+    if uri is None and value[:5].lower() == "data:":
+        raise UnusableValueError(f"malformed data URI; {ACCEPTED}", code="invalid_base64")
+    encoded = value[uri.end() :] if uri else value
+    return decoded(encoded), (uri["type"].lower() or None) if uri else None
+
+
+def decoded(encoded: str) -> bytes:
+    """Strict base64, but line breaks and blanks, which `base64 FILE` writes, are passed over."""
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UnusableValueError(f"malformed base64 ({error}); {ACCEPTED}", code="invalid_base64") from error

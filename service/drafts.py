@@ -1,0 +1,161 @@
+"""Items as they are asked for, each read by itself, so that one bad item never fails its neighbours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from models.errors import ParameterError, UnsupportedMediaError
+from models.modalities import MODALITIES, modality_of_file
+from service.errors import LocatedError
+from service.parts import Media, Part, leaves, parse_part, ready_of, too_many
+from service.requests import File
+
+ITEM_FIELDS = ("id", "content", "vector", "modality", "metadata")
+ID_CHARACTERS = 32
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An item to store. `id` is its content's hash where the caller gave none; `file` is an upload's name."""
+
+    part: Part
+    where: str
+    id: str
+    given_id: bool
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An item that cannot be stored, and why; `id` where the caller gave one."""
+
+    error: Exception
+    id: str | None
+    file: str | None = None
+
+
+def drafts_of(items: Sequence[Any], most: int) -> list[Draft | Refused]:
+    """The items of a JSON request. Raises LocatedError around TooLargeError."""
+    if len(items) > most:
+        raise too_many(len(items), "items", most)
+    drafts = [draft_or_refused(value, f"items[{i}]") for i, value in enumerate(items)]
+    count = sum(1 for draft in drafts if isinstance(draft, Draft) for _ in leaves(draft.part))
+    if count > most:
+        raise too_many(count, "items", most)
+    return without_duplicates(drafts)
+
+
+def draft_or_refused(value: Any, where: str) -> Draft | Refused:
+    try:
+        return draft_of(value, where)
+    except LocatedError as error:
+        given = value.get("id") if isinstance(value, dict) else None
+        return Refused(error, given if isinstance(given, str) else None)
+
+
+def draft_of(value: Any, where: str) -> Draft:
+    if not isinstance(value, dict):
+        raise LocatedError(ParameterError("an item is an object with `content` or `vector`"), where)
+    for name in value:
+        if name not in ITEM_FIELDS:
+            message = f"unknown field {name!r}; accepted: {', '.join(ITEM_FIELDS)}"
+            raise LocatedError(ParameterError(message), f"{where}.{name}")
+    part = part_of(value, where)
+    metadata, given = value.get("metadata"), value.get("id")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise LocatedError(ParameterError("metadata has to be an object"), f"{where}.metadata")
+    if given is not None and not isinstance(given, str):
+        raise LocatedError(ParameterError("an id has to be a string"), f"{where}.id")
+    identifier = content_id(part) if given is None else given
+    return Draft(part, where, identifier, given is not None, metadata or {})
+
+
+def part_of(value: Mapping[str, Any], where: str) -> Part:
+    """The item's content, or its ready vector as a part."""
+    if ("content" in value) == ("vector" in value):
+        raise LocatedError(
+            ParameterError("an item has either `content` or `vector` (with `modality`)"), where
+        )
+    if "content" in value:
+        if "modality" in value:
+            raise LocatedError(ParameterError("`modality` goes with `vector` only"), f"{where}.modality")
+        return parse_part(value["content"], f"{where}.content")
+    try:
+        return Part(ready_of(value["vector"], value.get("modality", "text")), f"{where}.vector")
+    except ParameterError as error:
+        raise LocatedError(error, f"{where}.vector") from error
+
+
+@dataclass(frozen=True)
+class FileFields:
+    """What a form says beside its files.
+
+    One modality for all (or None), parameters of the decoders, and by file name metadata and ids.
+    """
+
+    modality: str | None
+    params: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    ids: Mapping[str, Any]
+
+
+def drafts_of_files(files: Sequence[File], fields: FileFields) -> list[Draft | Refused]:
+    """The items of a form."""
+    return without_duplicates([draft_of_file(file, f"file[{i}]", fields) for i, file in enumerate(files)])
+
+
+def draft_of_file(file: File, where: str, fields: FileFields) -> Draft | Refused:
+    """An uploaded file as an item; its modality is given, or guessed from its name and media type."""
+    given = fields.ids.get(file.name)
+    modality = fields.modality or modality_of_file(file.name, file.media_type)
+    if modality is None:
+        message = (
+            f"neither {file.name!r} nor {file.media_type!r} tells the modality; add the form field `modality`"
+        )
+        return Refused(LocatedError(UnsupportedMediaError(message), where), given, file.name)
+    accepted = MODALITIES[modality].params
+    params = {name: value for name, value in fields.params.items() if name in accepted}
+    part = Part(Media(modality, file.data, file.media_type, params), where)
+    metadata = fields.metadata.get(file.name, {})
+    return Draft(part, where, given or content_id(part), given is not None, metadata, file.name)
+
+
+def content_id(part: Part) -> str:
+    """A name for content, the same whenever the same content comes again."""
+    digest = hashlib.sha256()
+    for leaf in leaves(part):
+        content = leaf.content
+        digest.update(orjson.dumps([leaf.weight, type(content).__name__, fingerprint(content)]))
+    return digest.hexdigest()[:ID_CHARACTERS]
+
+
+def fingerprint(content: Any) -> Any:
+    """What makes content itself; parameters as text, since `50` and `"50"` (of a form) mean the same."""
+    if isinstance(content, Media):
+        params = sorted((name, str(value)) for name, value in content.params.items())
+        return [content.modality, hashlib.sha256(content.data).hexdigest(), params]
+    return vars(content)
+
+
+def without_duplicates(drafts: Sequence[Draft | Refused]) -> list[Draft | Refused]:
+    """An id that the caller gives twice is refused the second time: it cannot mean two things."""
+    seen: set[str] = set()
+    kept: list[Draft | Refused] = []
+    for draft in drafts:
+        twice = isinstance(draft, Draft) and draft.given_id and draft.id in seen
+        kept.append(duplicate(draft) if twice and isinstance(draft, Draft) else draft)
+        if isinstance(draft, Draft):
+            seen.add(draft.id)
+    return kept
+
+
+def duplicate(draft: Draft) -> Refused:
+    message = f"the id {draft.id!r} comes twice in this request; each may come once"
+    error = ParameterError(message, code="duplicate_id")
+    return Refused(LocatedError(error, f"{draft.where}.id"), draft.id, draft.file)

@@ -1,0 +1,116 @@
+"""Items on their way into a collection: embedded together, written in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from index import Collection, Item, Row
+from index import errors as index_errors
+from models.modalities import MODALITIES
+from service.drafts import Draft, Refused
+from service.engine import Engine
+from service.errors import LocatedError, fault_of
+from service.parts import Media, Part, Text
+from service.vectorizer import Embedded
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An item that is in the collection."""
+
+    id: str
+    modality: str
+    notes: tuple[str, ...]
+    file: str | None = None
+
+
+async def ingest(
+    engine: Engine, collection: Collection, drafts: Sequence[Draft | Refused]
+) -> list[Stored | Refused]:
+    """Embed and write what can be; the others' neighbours are not touched. Raises OverloadedError."""
+    parts = [draft.part for draft in drafts if isinstance(draft, Draft)]
+    with engine.vectorizer.admission(parts):
+        embedded = await asyncio.gather(*(embed(engine, draft) for draft in drafts))
+    checked = [check(collection, each) for each in embedded]
+    items = {each.item.id: each.item for each in checked if isinstance(each, Made)}
+    if items:
+        await engine.in_index(collection.upsert, list(items.values()))
+    return [stored(each) if isinstance(each, Made) else each for each in checked]
+
+
+@dataclass(frozen=True)
+class Made:
+    """An item with its vector."""
+
+    draft: Draft
+    item: Item
+    notes: tuple[str, ...]
+
+
+async def embed(engine: Engine, draft: Draft | Refused) -> Made | Refused:
+    if isinstance(draft, Refused):
+        return draft
+    try:
+        embedded = await engine.vectorizer.embed(draft.part)
+    except LocatedError as error:
+        return refusal(draft, error)
+    return Made(draft, item_of(draft, embedded), embedded.notes)
+
+
+def check(collection: Collection, made: Made | Refused) -> Made | Refused:
+    """Refuse here what the collection would refuse the whole transaction for."""
+    if isinstance(made, Refused):
+        return made
+    try:
+        collection.check(made.item)
+    except index_errors.ParameterError as error:
+        return refusal(made.draft, LocatedError(error, made.draft.where))
+    return made
+
+
+def refusal(draft: Draft, error: LocatedError) -> Refused:
+    return Refused(error, draft.id if draft.given_id else None, draft.file)
+
+
+def stored(made: Made) -> Stored:
+    return Stored(made.item.id, made.item.modality, made.notes, made.draft.file)
+
+
+def item_of(draft: Draft, embedded: Embedded) -> Item:
+    media, media_type = original_of(draft.part)
+    return Item(
+        id=draft.id,
+        modality=embedded.modality,
+        rows=(Row(embedded.vector),),
+        metadata=draft.metadata,
+        media=media,
+        media_type=media_type,
+    )
+
+
+def original_of(part: Part) -> tuple[bytes | None, str | None]:
+    """The file that an item was made of; a text is a file as well, a blend or a vector is none."""
+    content = part.content
+    if isinstance(content, Media):
+        return content.data, served_type(content)
+    if isinstance(content, Text):
+        return content.text.encode(), "text/plain; charset=utf-8"
+    return None, None
+
+
+def served_type(media: Media) -> str:
+    """The sender's media type where the modality has it; never one that a browser would run."""
+    known = MODALITIES[media.modality].media_types
+    return media.media_type if media.media_type in known else "application/octet-stream"
+
+
+def result_object(result: Stored | Refused) -> Mapping[str, Any]:
+    """One entry of the answer's `results`."""
+    named = {} if result.file is None else {"file": result.file}
+    if isinstance(result, Stored):
+        facts = {"id": result.id, "status": "stored", "modality": result.modality, "notes": result.notes}
+        return {**facts, **named}
+    return {"id": result.id, "status": "error", "error": fault_of(result.error).object(), **named}

@@ -1,0 +1,60 @@
+"""The outermost layer: a request id on every answer and log line, and an answer to every error."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import fault_of
+from service.logs import REQUEST_ID
+
+log = logging.getLogger("service.access")
+SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+QUIET_PATHS = frozenset({"/healthz", "/readyz"})
+
+
+def request_id(headers: Headers) -> str:
+    """The caller's own id where it is a sane one, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+class RequestContext:
+    """ASGI middleware around everything else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        token = REQUEST_ID.set(request_id(Headers(scope=scope)))
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            REQUEST_ID.reset(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = REQUEST_ID.get() or ""
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except Exception as error:
+            if status:
+                raise
+            await fault_of(error).answer()(scope, receive, send_with_id)
+        level = logging.DEBUG if scope["path"] in QUIET_PATHS else logging.INFO
+        extra = {"method": scope["method"], "path": scope["path"], "status": status}
+        log.log(level, "answered" if status else "caller left", extra=extra)

@@ -1,0 +1,125 @@
+"""How bodies are read: strict JSON through orjson, forms with their files; anything else is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from models.errors import ParameterError
+from service.errors import LocatedError, WrongTypeError
+
+Model = TypeVar("Model", bound=BaseModel)
+FILE_FIELD = "file"
+
+
+def media_type_of(request: Request) -> str:
+    """The body's media type without its parameters; an absent one counts as JSON."""
+    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+def is_json(request: Request) -> bool:
+    kind = media_type_of(request)
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+class JSONRequest(Request):
+    """A request whose JSON is read by orjson: quick, strictly UTF-8, no NaN, at most 1024 levels deep."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = orjson.loads(await self.body())
+        return self._json
+
+
+class StrictRoute(APIRoute):
+    """A route whose JSON body has to say that it is one."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        takes_json = self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            if takes_json and not is_json(request):
+                raise WrongTypeError(
+                    f"the body is {media_type_of(request)}; this endpoint reads application/json"
+                )
+            return await handler(JSONRequest(request.scope, request.receive))
+
+        return handle
+
+
+async def read_json(request: Request, model: type[Model]) -> Model:
+    """A JSON body as `model`, for routes with several kinds of body. Raises RequestValidationError."""
+    try:
+        value = await request.json()
+    except orjson.JSONDecodeError as error:
+        problem = {"type": "json_invalid", "loc": ("body",), "msg": "", "ctx": {"error": error.msg}}
+        raise RequestValidationError([problem]) from error
+    return validated(model, value)
+
+
+def validated(model: type[Model], value: Any) -> Model:
+    """`value` as `model`. Raises RequestValidationError with the places of the request."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(problems) from error
+
+
+@dataclass(frozen=True)
+class File:
+    """One uploaded file."""
+
+    name: str
+    data: bytes = field(repr=False)
+    media_type: str | None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A form: its files and its other fields."""
+
+    files: list[File]
+    fields: Mapping[str, str]
+
+
+async def read_upload(request: Request, most_files: int, most_bytes: int) -> Upload:
+    """A multipart form with the field `file`, repeated as often as there are files.
+
+    Raises WrongTypeError, LocatedError around ParameterError, or HTTPException 400 for a broken form.
+    """
+    if media_type_of(request) != "multipart/form-data":
+        raise WrongTypeError(
+            f"the body is {media_type_of(request)}; send multipart/form-data with the field `file`"
+        )
+    async with request.form(max_files=most_files, max_fields=most_files, max_part_size=most_bytes) as form:
+        return await upload_of(form)
+
+
+async def upload_of(form: FormData) -> Upload:
+    files, fields = [], {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile) != (name == FILE_FIELD):
+            raise LocatedError(ParameterError(misplaced(name)), name)
+        if isinstance(value, UploadFile):
+            files.append(File(value.filename or "", await value.read(), value.content_type))
+        else:
+            fields[name] = value
+    if not files:
+        raise LocatedError(ParameterError("the form holds no file; send at least one as `file`"), FILE_FIELD)
+    return Upload(files, fields)
+
+
+def misplaced(name: str) -> str:
+    if name == FILE_FIELD:
+        return "`file` has to be a file with a file name, not a plain field"
+    return f"files are sent as `file`, not as {name!r}"

@@ -1,0 +1,173 @@
+"""OpenAI-compatible embeddings of parts, and of uploaded files."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.errors import ParameterError
+from models.modalities import MODALITIES
+from service.answers import Answer
+from service.batcher import Vector
+from service.dependencies import ReadyEngine
+from service.engine import Engine
+from service.errors import LocatedError, UnknownPathError, unknown_modality
+from service.openapi import EMBEDDING_EXAMPLES, INPUTS, errors, upload_body
+from service.parts import Media, Part, parse_inputs
+from service.requests import StrictRoute, read_upload, validated
+from service.vectorizer import Embedded
+
+router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=StrictRoute)
+
+
+class Options(BaseModel):
+    """What may be asked of an embedding, whatever its input."""
+
+    model: str | None = Field(default=None, description="the loaded model's name; may be left out")
+    encoding_format: Literal["float", "base64"] = Field(
+        default="float", description="`base64` = little-endian float32"
+    )
+    dimensions: int | None = Field(
+        default=None, ge=1, description="only the leading ones, renormalised; for models that allow it"
+    )
+    normalize: bool = Field(default=True, description="`false`: the raw output of the model's head")
+
+
+class EmbeddingsRequest(Options):
+    """OpenAI's request; unknown fields are ignored, as OpenAI's clients expect."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": EMBEDDING_EXAMPLES})
+
+    input: Annotated[Any, INPUTS]
+    modality: str | None = Field(
+        default=None, description="bare strings of `input` are media of this modality, as base64 or data URI"
+    )
+    user: Any = Field(default=None, description="ignored")
+
+
+class UploadOptions(Options):
+    """The form's fields; what is no option is a parameter of the decoder."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Embedding(BaseModel):
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+    modality: str
+    notes: list[str]
+    file: str | None = None
+
+
+class Usage(BaseModel):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(BaseModel):
+    object: Literal["list"]
+    model: str
+    data: list[Embedding]
+    usage: Usage
+
+
+@router.post("/embeddings", response_model=EmbeddingList, responses=errors(400, 404, 413, 415, 422, 429, 503))
+async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
+    """Vectors of texts, token ids and media; one failing input fails the request, its place in `param`."""
+    check_options(body, engine)
+    strings = "text" if body.modality is None else known_modality(body.modality)
+    parts = parse_inputs(body.input, "input", engine.settings.max_batch_items, strings)
+    embedded = await engine.vectorizer.embed_all(parts, normalize=body.normalize)
+    return listing(embedded, body, engine)
+
+
+@router.post(
+    "/embeddings/{modality}",
+    response_model=EmbeddingList,
+    responses=errors(400, 404, 413, 415, 422, 429, 503),
+    openapi_extra=upload_body("One or more files of the path's modality.", Options),
+)
+async def embed_files(modality: str, request: Request, engine: ReadyEngine) -> Answer:
+    """Vectors of uploaded files; form fields as in the part of the modality (`sample_rate`, `unit`, ..)."""
+    if modality not in MODALITIES:
+        raise UnknownPathError(f"no modality {modality!r}; there are {', '.join(MODALITIES)}")
+    settings = engine.settings
+    upload = await read_upload(request, settings.max_batch_items, settings.max_body_bytes)
+    options = validated(UploadOptions, upload.fields)
+    check_options(options, engine)
+    params = decoder_params(modality, options.model_extra or {})
+    parts = [
+        Part(Media(modality, file.data, file.media_type, params), f"file[{i}]")
+        for i, file in enumerate(upload.files)
+    ]
+    embedded = await engine.vectorizer.embed_all(parts, normalize=options.normalize)
+    return listing(embedded, options, engine, [file.name for file in upload.files])
+
+
+def known_modality(name: str) -> str:
+    if name not in MODALITIES:
+        raise LocatedError(unknown_modality(name), "modality")
+    return name
+
+
+def decoder_params(modality: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The form fields that the modality's decoder takes. Raises LocatedError for any other."""
+    accepted = MODALITIES[modality].params
+    for name in fields:
+        if name not in accepted:
+            also = ", ".join((*accepted, *Options.model_fields))
+            raise LocatedError(ParameterError(f"unknown form field {name!r}; accepted: file, {also}"), name)
+    return fields
+
+
+def check_options(options: Options, engine: Engine) -> None:
+    """Raise UnknownModelError or LocatedError where the loaded model cannot do what is asked."""
+    engine.check_model(options.model)
+    embedder = engine.embedder
+    if options.dimensions is None or options.dimensions == embedder.dim:
+        return
+    if not embedder.allows_shortening or options.dimensions > embedder.dim:
+        allowed = f"1 to {embedder.dim}" if embedder.allows_shortening else f"only {embedder.dim}"
+        message = f"{embedder.name} gives {embedder.dim} dimensions; `dimensions` may be {allowed}"
+        raise LocatedError(ParameterError(message), "dimensions")
+
+
+def listing(
+    embedded: Sequence[Embedded], options: Options, engine: Engine, files: Sequence[str] = ()
+) -> Answer:
+    data = [
+        {
+            "object": "embedding",
+            "index": i,
+            "embedding": encoded(shortened(one.vector, options), options.encoding_format),
+            "modality": one.modality,
+            "notes": one.notes,
+        }
+        for i, one in enumerate(embedded)
+    ]
+    for entry, name in zip(data, files, strict=False):
+        entry["file"] = name
+    tokens = sum(one.tokens for one in embedded)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return Answer({"object": "list", "model": engine.embedder.name, "data": data, "usage": usage})
+
+
+def shortened(vector: Vector, options: Options) -> Vector:
+    """The leading dimensions, renormalised unless the raw output was asked for."""
+    if options.dimensions is None or options.dimensions >= len(vector):
+        return vector
+    leading = vector[: options.dimensions]
+    norm = float(np.linalg.norm(leading))
+    return leading / np.float32(norm) if options.normalize and norm else leading.copy()
+
+
+def encoded(vector: Vector, encoding_format: str) -> Vector | str:
+    if encoding_format == "base64":
+        return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    return np.ascontiguousarray(vector)

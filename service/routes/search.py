@@ -1,0 +1,121 @@
+"""Search of a collection with anything."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from models.modalities import MODALITIES
+from service.answers import Answer
+from service.dependencies import ReadyEngine
+from service.openapi import QUERY, SEARCH_EXAMPLES, errors
+from service.parts import parse_query
+from service.requests import StrictRoute
+from service.search import Found, Wanted, search
+
+router = APIRouter(prefix="/v1/collections/{name}", tags=["search"], route_class=StrictRoute)
+
+
+class SearchRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": SEARCH_EXAMPLES})
+
+    query: Annotated[Any, QUERY]
+    limit: int = Field(default=10, ge=1, le=1000)
+    offset: int = Field(default=0, ge=0, le=100_000)
+    modalities: list[str] | None = Field(default=None, min_length=1, description="only items of these")
+    filter: dict[str, Any] | None = Field(default=None, description="condition on the metadata")
+    per_modality: int | None = Field(default=None, ge=1, description="most results of each modality")
+    score_threshold: float | None = Field(default=None, description="least cosine")
+    group_by: str | None = Field(
+        default=None, min_length=1, description="only the best result for each value of this metadata key"
+    )
+    diversity: float = Field(default=0.0, ge=0, le=1, description="share of novelty against relevance")
+    fusion: Literal["sum", "rrf"] = Field(
+        default="sum", description="several parts: one blended vector, or a search each and their ranks fused"
+    )
+    calibrate: bool = Field(
+        default=True, description="order several modalities by how far scores lie above background"
+    )
+    recall: float | None = Field(default=None, gt=0, le=1, description="share of the true neighbours to find")
+    with_metadata: bool = True
+    with_vector: bool = False
+
+    @field_validator("modalities")
+    @classmethod
+    def _known(cls, names: list[str] | None) -> list[str] | None:
+        unknown = [name for name in names or [] if name not in MODALITIES]
+        if unknown:
+            raise ValueError(f"no modality {unknown[0]!r}; there are {', '.join(MODALITIES)}")
+        return names
+
+
+class SegmentAnswer(BaseModel):
+    start_s: float
+    end_s: float
+
+
+class Result(BaseModel):
+    """`rrf` where ranks were fused, `group` where results were grouped."""
+
+    id: str
+    modality: str
+    score: float
+    calibrated: float | None
+    metadata: dict[str, Any] | None = None
+    segment: SegmentAnswer | None = None
+    vector: list[float] | None = None
+    rrf: float | None = None
+    group: Any = None
+
+
+class SearchAnswer(BaseModel):
+    results: list[Result]
+    model: str
+    notes: list[str]
+
+
+@router.post("/search", response_model=SearchAnswer, responses=errors(400, 404, 409, 413, 415, 422, 429, 503))
+async def search_collection(name: str, body: SearchRequest, engine: ReadyEngine) -> Answer:
+    """The items nearest to the query, whatever either of them is."""
+    query = parse_query(body.query, "query", engine.settings.max_batch_items)
+    collection = await engine.in_index(engine.store.get, name, engine.embedder.identity)
+    wanted = Wanted(
+        limit=body.limit,
+        offset=body.offset,
+        per_modality=body.per_modality,
+        group_by=body.group_by,
+        diversity=body.diversity,
+        fusion=body.fusion,
+        conditions={
+            "modalities": body.modalities,
+            "filter": body.filter,
+            "score_threshold": body.score_threshold,
+            "calibrate": body.calibrate,
+        },
+    )
+    found, notes = await search(engine, collection, query, wanted)
+    results = [result_object(each, body) for each in found]
+    return Answer({"results": results, "model": engine.embedder.name, "notes": notes})
+
+
+def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
+    hit = found.hit
+    result: dict[str, Any] = {
+        "id": hit.id,
+        "modality": hit.modality,
+        "score": hit.score,
+        "calibrated": hit.calibrated,
+    }
+    if body.with_metadata:
+        result["metadata"] = hit.metadata
+    if hit.segment is not None:
+        result["segment"] = {"start_s": hit.segment.start_s, "end_s": hit.segment.end_s}
+    if body.with_vector:
+        result["vector"] = hit.vector
+    if body.fusion == "rrf":
+        result["rrf"] = found.rank_score
+    if body.group_by is not None:
+        result["group"] = found.group
+    return result

@@ -1,0 +1,62 @@
+"""Every setting of the service, read once from SENSORIUM_* when the application is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`SENSORIUM_PORT=9000` sets `port`, and so on; an empty value counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SENSORIUM_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65_535, description="port to listen on (0 = any free one)")
+    model: str = Field(
+        default="sensorium-small",
+        description="model to serve: sensorium-small, imagebind-huge, imagebind-nano or open_clip:ARCH/TAG",
+    )
+    weights: Path | None = Field(
+        default=None, description="file with the model's weights, in place of the usual ones"
+    )
+    modalities: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None, description="comma list of the modalities to load (default: all that the model has)"
+    )
+    device: str = Field(default="cpu", description="where the encoders run: cpu, cuda, cuda:1, mps")
+    precision: str = Field(default="fp32", description="number format of the encoders: fp32 or bf16")
+    data_dir: Path = Field(default=Path("data"), description="folder of the collections (made if absent)")
+    max_body_bytes: int = Field(default=50_000_000, ge=1, description="largest request body [bytes]")
+    max_batch_items: int = Field(default=256, ge=1, description="most inputs, items or parts in one request")
+    max_pixels: int = Field(
+        default=50_000_000, ge=1, description="most pixels of an image, depth map or frame"
+    )
+    max_audio_s: float = Field(default=3600.0, gt=0, description="longest sound [s]")
+    max_video_s: float = Field(default=3600.0, gt=0, description="longest video [s]")
+    queue_limit: int = Field(
+        default=512,
+        ge=1,
+        description="most accepted and unanswered inputs per modality; beyond it callers get 429",
+    )
+    batch_views: int = Field(
+        default=32, ge=1, description="most views (clips, crops) that go through an encoder together"
+    )
+    decode_threads: int = Field(default=4, ge=1, le=256, description="threads that decode and prepare media")
+    index_threads: int = Field(
+        default=4, ge=1, le=256, description="threads that search and write collections"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severe log line"
+    )
+
+    @field_validator("modalities", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip() for name in value.split(",") if name.strip()) or None

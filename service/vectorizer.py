@@ -1,0 +1,159 @@
+"""Parts -> unit vectors: decode and prepare in threads, encode through the batcher, blend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from models.embedder import Embedder, Views
+from models.errors import ParameterError
+from models.media.limits import Limits
+from models.modalities import decode
+from models.samples import TextSample
+from service.batcher import Batcher, Vector
+from service.errors import LocatedError, UnusableValueError
+from service.parts import Content, Fused, Media, Part, Ready, Stored, Text, Tokens, leaves
+
+# A blend shorter than this share of its weights has no direction worth searching.
+SHORTEST_BLEND = 1e-5
+Encodable: TypeAlias = Text | Tokens | Media
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """`vector`: float32 (dim,). `tokens`: how many tokens of text went in."""
+
+    vector: Vector
+    modality: str
+    notes: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+Lookup: TypeAlias = Callable[[str], Awaitable[Embedded]]
+
+
+async def no_lookup(_: str) -> Embedded:
+    raise ParameterError("`id` names a stored item, which only the query of a search can do")
+
+
+def modality_of(content: Encodable) -> str:
+    return content.modality if isinstance(content, Media) else "text"
+
+
+class Vectorizer:
+    """`in_flight`: most items that are held decoded at the same time."""
+
+    def __init__(
+        self, embedder: Embedder, batcher: Batcher, threads: Executor, limits: Limits, in_flight: int
+    ) -> None:
+        self.embedder = embedder
+        self.batcher = batcher
+        self.threads = threads
+        self.limits = limits
+        self._in_flight = asyncio.Semaphore(in_flight)
+
+    def admission(self, parts: Iterable[Part]) -> AbstractContextManager[None]:
+        """Room in the queues for all of `parts`. Raises OverloadedError."""
+        contents = (leaf.content for part in parts for leaf in leaves(part))
+        return self.batcher.admission(
+            Counter(modality_of(each) for each in contents if isinstance(each, Encodable))
+        )
+
+    async def embed_all(self, parts: Sequence[Part], *, normalize: bool = True) -> list[Embedded]:
+        """One vector per part, or the LocatedError of one that fails."""
+        with self.admission(parts):
+            return await all_or_nothing([self.embed(part, normalize=normalize) for part in parts])
+
+    async def embed(self, part: Part, *, normalize: bool = True, lookup: Lookup = no_lookup) -> Embedded:
+        """The vector of one part, times the sign of its weight; its room must have been admitted.
+
+        Raises LocatedError with the place of the part, or of the part within it, that cannot be used.
+        """
+        try:
+            if part.weight != 1.0:
+                return await self._blend((part,), lookup, normalize=normalize)
+            return await self._embed(part.content, lookup, normalize=normalize)
+        except LocatedError:
+            raise
+        except Exception as error:
+            raise LocatedError(error, part.where) from error
+
+    async def _embed(self, content: Content, lookup: Lookup, *, normalize: bool) -> Embedded:
+        if isinstance(content, Fused):
+            return await self._blend(content.parts, lookup, normalize=normalize)
+        if isinstance(content, Ready):
+            return Embedded(self._ready(content, normalize=normalize), content.modality)
+        if isinstance(content, Stored):
+            return await lookup(content.id)
+        return await self._encode(content, normalize=normalize)
+
+    async def _encode(self, content: Encodable, *, normalize: bool) -> Embedded:
+        modality = modality_of(content)
+        self.embedder.tower(modality)
+        async with self._in_flight:
+            loop = asyncio.get_running_loop()
+            views = await loop.run_in_executor(self.threads, self._prepare, content)
+            vector = await self.batcher.submit(modality, views, normalize=normalize)
+        return Embedded(vector, modality, tuple(views.notes), views.tokens)
+
+    def _prepare(self, content: Encodable) -> Views:
+        if isinstance(content, Tokens):
+            sample: Any = TextSample(tokens=content.ids)
+        elif isinstance(content, Text):
+            sample = decode("text", content.text.encode(), limits=self.limits)
+        else:
+            sample = decode(content.modality, content.data, limits=self.limits, **content.params)
+        return self.embedder.prepare(modality_of(content), sample)
+
+    def _ready(self, content: Ready, *, normalize: bool) -> Vector:
+        if len(content.vector) != self.embedder.dim:
+            raise UnusableValueError(
+                f"the vector has {len(content.vector)} numbers; {self.embedder.name} has {self.embedder.dim}",
+                code="wrong_dimension",
+            )
+        vector = np.asarray(content.vector, np.float64)
+        return (unit(vector) if normalize else vector).astype(np.float32)
+
+    async def _blend(self, parts: Sequence[Part], lookup: Lookup, *, normalize: bool) -> Embedded:
+        """Weighted sum of the parts' unit vectors; its modality is that of the heaviest part."""
+        each = await all_or_nothing([self._unweighted(part, lookup) for part in parts])
+        weights = np.array([part.weight for part in parts])
+        total = weights @ np.stack([embedded.vector for embedded in each]).astype(np.float64)
+        if np.linalg.norm(total) <= SHORTEST_BLEND * np.abs(weights).sum():
+            raise UnusableValueError("the weighted parts cancel out, which leaves no direction to look in")
+        notes = tuple(
+            f"{part.where}: {note}" for part, one in zip(parts, each, strict=True) for note in one.notes
+        )
+        vector = (unit(total) if normalize else total).astype(np.float32)
+        heaviest = each[int(weights.argmax())].modality
+        return Embedded(vector, heaviest, notes, sum(embedded.tokens for embedded in each))
+
+    async def _unweighted(self, part: Part, lookup: Lookup) -> Embedded:
+        return await self.embed(Part(part.content, part.where), lookup=lookup)
+
+
+def unit(vector: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """`vector` at length 1. Raises UnusableValueError where it has no direction."""
+    norm = np.linalg.norm(vector)
+    if not np.isfinite(norm) or norm == 0:
+        raise UnusableValueError(
+            "the vector is zero or not finite, so it has no direction", code="invalid_vector"
+        )
+    return vector / norm
+
+
+async def all_or_nothing(calls: Sequence[Coroutine[Any, Any, Embedded]]) -> list[Embedded]:
+    """The results in order; where one fails, the others are cancelled and its error is raised."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
