@@ -12,6 +12,8 @@ from models.errors import (
     WeightsError,
 )
 from models.load import load
+from models.media.limits import DEFAULT_LIMITS, Limits
+from models.modalities import MODALITIES, Modality, decode, modality_of_file
 from models.registry import REGISTRY
 from models.samples import (
     AudioSample,
@@ -25,14 +27,18 @@ from models.samples import (
 )
 
 __all__ = [
+    "DEFAULT_LIMITS",
+    "MODALITIES",
     "REGISTRY",
     "AudioSample",
     "DepthSample",
     "Embedder",
     "ImageSample",
     "ImuSample",
+    "Limits",
     "MediaError",
     "MediaTooLargeError",
+    "Modality",
     "ParameterError",
     "Sample",
     "SensoriumError",
@@ -44,5 +50,7 @@ __all__ = [
     "VideoSample",
     "Views",
     "WeightsError",
+    "decode",
     "load",
+    "modality_of_file",
 ]
