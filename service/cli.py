@@ -1,0 +1,143 @@
+"""The command `sensorium`. What is heavy is imported only by the command that needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from pydantic import ValidationError
+
+from service import logs
+from service.settings import Settings
+
+cli = typer.Typer(
+    help="Text, images, video, sound, depth, thermal pictures and movement in one searchable space.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Model = Annotated[str | None, typer.Option(help="Model to load (see `sensorium models`).")]
+Weights = Annotated[Path | None, typer.Option(help="File with the weights, in place of the usual ones.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps")]
+Precision = Annotated[str | None, typer.Option(help="fp32 or bf16")]
+
+
+def settings_from(**given: Any) -> Settings:
+    """SENSORIUM_* with the command line's options on top; ends the program where they are wrong."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for each in error.errors():
+            name = str(each["loc"][0])
+            typer.echo(f"--{name.replace('_', '-')} / SENSORIUM_{name.upper()}: {each['msg']}", err=True)
+        raise typer.Exit(2) from error
+
+
+@cli.command()
+def serve(  # noqa: PLR0913, PLR0917 - the options
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    model: Model = None,
+    weights: Weights = None,
+    modalities: Annotated[str | None, typer.Option(help="Comma list of modalities to load.")] = None,
+    device: Device = None,
+    precision: Precision = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the collections.")] = None,
+) -> None:
+    """Serve over HTTP. Every setting can also be given as SENSORIUM_*; options win."""
+    settings = settings_from(
+        host=host,
+        port=port,
+        model=model,
+        weights=weights,
+        modalities=modalities,
+        device=device,
+        precision=precision,
+        data_dir=data_dir,
+    )
+    logs.write_to_stderr(settings.log_level)
+    from service.server import run  # noqa: PLC0415 - loads torch
+
+    raise typer.Exit(run(settings))
+
+
+@cli.command()
+def embed(  # noqa: PLR0913, PLR0917 - the options
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to embed.")],
+    model: Model = None,
+    weights: Weights = None,
+    modality: Annotated[
+        str | None, typer.Option(help="What the files are, where their endings leave it open.")
+    ] = None,
+    device: Device = None,
+    precision: Precision = None,
+    sample_rate: Annotated[float | None, typer.Option(help="IMU: samples per second [Hz].")] = None,
+    unit: Annotated[str | None, typer.Option(help="Depth: m, mm or relative. IMU: si or g.")] = None,
+    fx: Annotated[float | None, typer.Option(help="Depth: focal length [px].")] = None,
+    baseline: Annotated[float | None, typer.Option(help="Depth: distance of the stereo cameras [m].")] = None,
+    min_c: Annotated[float | None, typer.Option(help="Thermal: coldest value [degrees C].")] = None,
+    max_c: Annotated[float | None, typer.Option(help="Thermal: warmest value [degrees C].")] = None,
+    clips: Annotated[int | None, typer.Option(help="Audio, video: how many clips to take.")] = None,
+) -> None:
+    """Print one JSON line per file: file, modality, embedding.
+
+    A file that cannot be used is named on stderr; the others go on, and the exit code is 1.
+    """
+    settings = settings_from(model=model, weights=weights, device=device, precision=precision)
+    from service import embed_files  # noqa: PLC0415 - loads torch
+
+    params = {
+        "sample_rate": sample_rate,
+        "unit": unit,
+        "fx": fx,
+        "baseline": baseline,
+        "min_c": min_c,
+        "max_c": max_c,
+        "clips": clips,
+    }
+    given = {name: value for name, value in params.items() if value is not None}
+    raise typer.Exit(embed_files.run(settings, files, modality, given))
+
+
+@cli.command("models")
+def list_models(
+    *, json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False
+) -> None:
+    """List the models that can be loaded, with modalities, size and licence."""
+    from models.registry import REGISTRY  # noqa: PLC0415 - loads torch through the package
+
+    for entry in REGISTRY.values():
+        if json:
+            typer.echo(orjson.dumps(entry).decode())
+            continue
+        size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.0f} MB, "
+        dimension = "" if entry.dimension is None else f"{entry.dimension} dimensions, "
+        typer.echo(f"{entry.name}\n  {entry.description}")
+        typer.echo(
+            f"  {', '.join(entry.modalities)}\n  {dimension}{size}{entry.licence}\n  from: {entry.source}"
+        )
+
+
+@cli.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="ImageBind checkpoint (.pth).")],
+    destination: Annotated[Path, typer.Argument(help="Folder for the converted weights.")],
+) -> None:
+    """Convert an ImageBind checkpoint to one safetensors file per modality."""
+    from models.convert import convert as convert_checkpoint  # noqa: PLC0415 - loads torch
+    from models.errors import SensoriumError  # noqa: PLC0415 - loads torch through the package
+
+    try:
+        convert_checkpoint(source, destination)
+    except (SensoriumError, OSError) as error:
+        typer.echo(f"{source}: {error}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"written to {destination}")
+
+
+def main() -> None:
+    """The console command."""
+    cli()
