@@ -19,13 +19,14 @@ from models.errors import (
 )
 from models.media.audio import decode_audio
 from models.media.depth import decode_depth
+from models.media.frames import StillFrames
 from models.media.image import decode_image
 from models.media.imu import HIGHEST_RATE_HZ, decode_imu
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.media.parameters import Parse, number, one_of, positive, whole
 from models.media.text import decode_text
 from models.media.thermal import ZERO_CELSIUS_K, decode_thermal
-from models.media.video import StillFrames, decode_video
+from models.media.video import decode_video
 from models.samples import (
     AUDIO_RATE_HZ,
     AudioSample,

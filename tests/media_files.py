@@ -55,6 +55,7 @@ def mp3(seconds=1.0, hz=440.0, rate=44_100, channels=1):
 
 def _add_sound(container, codec, samples, rate):
     stream = container.add_stream(codec, rate=rate)
+    stream.bit_rate = 192_000
     stream.layout = "mono" if samples.shape[1] == 1 else "stereo"
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), "fltp", stream.layout.name)
     frame.sample_rate = rate
@@ -142,13 +143,16 @@ def jpeg_turned(orientation, width=64, height=48):
     return jpeg(width, height, exif=exif, quality=95)
 
 
-def video_bytes(container_format="mp4", *, frames=12, width=64, height=48, fps=24, sound_s=None):
+def video_bytes(
+    container_format="mp4", *, frames=12, width=64, height=48, fps=24, sound_s=None, key_every=250
+):
     """A bright bar wandering to the right, one step a frame; with a 440 Hz tone where `sound_s` is given."""
     codec, sound_codec = MP4_CODECS[container_format]
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container_format) as container:
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.gop_size = key_every
         sound = _add_sound(container, sound_codec, tone(sound_s, 440.0, 48_000), 48_000) if sound_s else None
         for number in range(frames):
             pixels = gradient(width, height)

@@ -39,7 +39,7 @@ def _read_picture(data: bytes, limits: Limits, unit: str | None) -> tuple[npt.ND
     if unit == "relative":
         return _grey_8_bit(image), "relative"
     raise MediaError(
-        f"an 8-bit {image.format} picture holds no distances; accepted are {WANTED}. "
+        f"an 8-bit {formats.recognise(data)} picture holds no distances; accepted are {WANTED}. "
         'A grey picture without a scale is accepted with unit="relative" (brighter = farther, 0 = no reading)'
     )
 

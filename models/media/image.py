@@ -5,7 +5,7 @@ from PIL import Image
 
 from models.errors import MediaError
 from models.media.limits import Limits
-from models.media.pictures import open_picture, upright
+from models.media.pictures import open_picture
 from models.samples import Float32, ImageSample
 
 WANTED = "JPEG, PNG, WebP, GIF, BMP and TIFF images"
@@ -38,4 +38,4 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def decode_image(data: bytes, limits: Limits) -> ImageSample:
     """JPEG, PNG, WebP, GIF (first frame), BMP or TIFF, upright by EXIF. Raises MediaError."""
-    return ImageSample(np.array(to_rgb(upright(open_picture(data, limits, WANTED)))))
+    return ImageSample(np.array(to_rgb(open_picture(data, limits, WANTED))))

@@ -44,12 +44,21 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
         )
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF orientation wants it seen; a broken EXIF block counts as none."""
+    try:
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))
+    except Exception:  # noqa: BLE001 - Pillow raises nearly anything here, and the pixels are good
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
 def _load(data: bytes, found: str, limits: Limits) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=[found])
     _check_size(image.size, limits)
     refuse_truncated(data, found)
     image.load()
-    return image
+    return _upright(image)
 
 
 def _broken(error: Exception, data: bytes, found: str) -> MediaError:
@@ -60,7 +69,7 @@ def _broken(error: Exception, data: bytes, found: str) -> MediaError:
 
 
 def open_picture(data: bytes, limits: Limits, wanted: str) -> Image.Image:
-    """The first frame, loaded, as it is stored (any mode, not yet upright).
+    """The first frame, upright by its EXIF orientation, in the mode it is stored in.
 
     Raises UnsupportedMediaError for other formats, MediaTooLargeError by the size in the header,
     MediaError where the file is broken (code `truncated_media` where it ends too early).
@@ -77,12 +86,3 @@ def open_picture(data: bytes, limits: Limits, wanted: str) -> Image.Image:
         raise MediaTooLargeError(f"the picture has more than the accepted {limits.pixels} pixels") from error
     except Exception as error:
         raise _broken(error, data, found) from error
-
-
-def upright(image: Image.Image) -> Image.Image:
-    """The picture as its EXIF orientation wants it seen; a broken EXIF block counts as none."""
-    try:
-        turn = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))
-    except Exception:  # noqa: BLE001 - Pillow raises nearly anything here, and the pixels are good
-        turn = None
-    return image if turn is None else image.transpose(turn)

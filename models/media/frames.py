@@ -1,0 +1,159 @@
+"""Pictures of a film: an index made from its packets, and decoding of just the frames that are asked for."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from models.errors import MediaError, MediaTooLargeError, SensoriumError, UnsupportedMediaError
+from models.media.lengths import truncated
+from models.media.limits import Limits
+from models.media.sound import open_container
+from models.samples import UInt8
+
+# Some codecs keep packets that are never shown, so a stream may end a few pictures before its packets.
+SHOWN_SHARE = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class StillFrames:
+    """Frames that are in memory already, uint8 (n, H, W, 3): a FrameSource without a file."""
+
+    pixels: UInt8
+
+    def frames(self, numbers: list[int]) -> UInt8:
+        return self.pixels[numbers]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameIndex:
+    """`times`: when each frame is shown, int64 (n,), ascending, in ticks of the stream's time base.
+
+    `keys`: (shown, decoded) times of the frames that need no other, ascending.
+    """
+
+    times: npt.NDArray[np.int64]
+    keys: tuple[tuple[int, int], ...]
+
+    def key_before(self, time: int) -> tuple[int, int] | None:
+        """The last key frame that is shown no later than `time`; None where there is none."""
+        position = bisect_right(self.keys, time, key=lambda key: key[0])
+        return self.keys[position - 1] if position else None
+
+
+def picture_stream(container: InputContainer) -> VideoStream:
+    """The first video stream that is no cover picture. Raises UnsupportedMediaError."""
+    streams = [s for s in container.streams.video if Disposition.attached_pic not in s.disposition]
+    if not streams:
+        raise UnsupportedMediaError("the file has no video stream; as a sound it is the modality audio")
+    return streams[0]
+
+
+def index_frames(container: InputContainer, stream: VideoStream, limits: Limits) -> FrameIndex:
+    """Reads every packet and decodes none. Raises MediaTooLargeError, and MediaError for cut off data."""
+    times: list[int] = []
+    keys: list[tuple[int, int]] = []
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise truncated("the video is truncated: a frame's data lies outside the file")
+        shown = packet.pts if packet.pts is not None else packet.dts
+        if packet.size == 0 or packet.is_discard or shown is None:
+            continue
+        if len(times) >= limits.frames:
+            raise MediaTooLargeError(f"the video has more than the accepted {limits.frames} frames")
+        times.append(shown)
+        if packet.is_keyframe:
+            keys.append((shown, shown if packet.dts is None else packet.dts))
+    return FrameIndex(np.sort(np.array(times, np.int64)), tuple(sorted(keys)))
+
+
+def check_frame_size(width: int, height: int, limits: Limits) -> None:
+    """Raises MediaTooLargeError."""
+    if width * height > limits.frame_pixels:
+        raise MediaTooLargeError(
+            f"the video is {width} x {height} pixels; at most {limits.frame_pixels} a frame are accepted"
+        )
+
+
+def _rgb(frame: av.VideoFrame, limits: Limits) -> UInt8:
+    """uint8 (H, W, 3), turned as the container's display matrix says (degrees counter-clockwise)."""
+    check_frame_size(frame.width, frame.height, limits)
+    pixels: UInt8 = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    quarters = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
+
+
+@dataclass(eq=False)
+class Player:
+    """A film played forward, with jumps to key frames over what nobody asked for."""
+
+    container: InputContainer
+    index: FrameIndex
+
+    def __post_init__(self) -> None:
+        self.stream = picture_stream(self.container)
+        self.decoded = self.container.decode(self.stream)
+        self.frame: av.VideoFrame | None = None
+        self.time = int(self.index.keys[0][0]) if self.index.keys else int(self.index.times[0])
+
+    def _jump_towards(self, time: int) -> None:
+        key = self.index.key_before(time)
+        if key and key[0] > self.time:
+            self.container.seek(key[1], stream=self.stream)
+            self.decoded = self.container.decode(self.stream)
+
+    def frame_at(self, time: int) -> av.VideoFrame:
+        """The first frame shown at `time` or later, else the last one; `time` never goes back."""
+        self._jump_towards(time)
+        while self.frame is None or self.time < time:
+            following = next(self.decoded, None)
+            if following is None:
+                break
+            if following.pts is not None:
+                self.frame, self.time = following, following.pts
+        if self.frame is None:
+            raise truncated("the video holds no picture that can be decoded")
+        return self.frame
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedFrames:
+    """A FrameSource over the bytes of a film; each call decodes anew and keeps only what was asked for."""
+
+    data: bytes
+    found: str
+    index: FrameIndex
+    limits: Limits
+
+    def frames(self, numbers: list[int]) -> UInt8:
+        """RGB uint8 (len(numbers), H, W, 3). Raises MediaError where the stream is damaged."""
+        count = len(self.index.times)
+        if not numbers or min(numbers) < 0 or max(numbers) >= count:
+            raise MediaError(f"the video has frames 0 to {count - 1}, not {numbers}")
+        try:
+            kept = self._decode(sorted(set(numbers)))
+        except SensoriumError:
+            raise
+        except Exception as error:
+            raise MediaError("the video is damaged: its pictures could not be decoded") from error
+        if any(one.shape != other.shape for one, other in pairwise(kept.values())):
+            raise MediaError("the video changes its frame size midway")
+        return np.stack([kept[number] for number in numbers])
+
+    def _decode(self, numbers: list[int]) -> dict[int, UInt8]:
+        kept = {}
+        with open_container(self.data, self.found) as container:
+            player = Player(container, self.index)
+            for number in numbers:
+                frame = player.frame_at(int(self.index.times[number]))
+                reached = int(np.searchsorted(self.index.times, player.time, side="right"))
+                if reached < SHOWN_SHARE * number:
+                    raise truncated(f"the video breaks off: frame {number} cannot be reached")
+                kept[number] = _rgb(frame, self.limits)
+        return kept
