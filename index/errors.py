@@ -101,3 +101,9 @@ class Damaged(StoreError):
     """A file that cannot be rebuilt from another one is not readable."""
 
     code = "damaged"
+
+
+class StorageFull(StoreError):
+    """The disk has no room for the change; nothing of it was written."""
+
+    code = "storage_full"

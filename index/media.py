@@ -2,13 +2,17 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from index.durable import BESIDE, beside, make_folder, put_in_place, sync_folder
 
 log = logging.getLogger(__name__)
+
+
+def name_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 class MediaFolder:
@@ -18,16 +22,15 @@ class MediaFolder:
         self._folder = folder
         make_folder(folder)
 
-    def write(self, contents: Sequence[bytes | None]) -> list[str | None]:
-        """Store each content durably and give its name; None stays None."""
-        names = [None if content is None else hashlib.sha256(content).hexdigest() for content in contents]
-        folders = set()
-        for name, content in zip(names, contents, strict=True):
-            if name is not None and content is not None:
-                folders.add(self._write(self._path(name), content))
+    def write(self, contents: Mapping[str | None, bytes | None]) -> None:
+        """Store each content durably under its name, see `name_of`; None is no content and has no name."""
+        folders = {
+            self._write(self._path(name), content)
+            for name, content in contents.items()
+            if name is not None and content is not None
+        }
         for folder in folders:
             sync_folder(folder)
-        return names
 
     def open(self, name: str) -> BinaryIO:
         return self._path(name).open("rb")
@@ -51,8 +54,12 @@ class MediaFolder:
         make_folder(path.parent)
         if not (path.exists() and path.stat().st_size == len(content)):
             partial = beside(path)
-            partial.write_bytes(content)
-            put_in_place(partial, path)
+            try:
+                partial.write_bytes(content)
+                put_in_place(partial, path)
+            except OSError:
+                partial.unlink(missing_ok=True)
+                raise
         return path.parent
 
     def _path(self, name: str) -> Path:

@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What to take from a shelf: up to `items`, of at least `threshold`, `only` these rows, `without` those."""
+    """What to take: up to `items` of at least `threshold`, from `only` these rows, `without` those."""
 
     items: int
     threshold: float

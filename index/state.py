@@ -1,8 +1,9 @@
 """SQLite, shelves and media of a collection, changed together or not at all."""
 
+import errno
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -10,7 +11,7 @@ from threading import Lock
 from index import errors, reads
 from index.database import Database
 from index.gate import Gate
-from index.media import MediaFolder
+from index.media import MediaFolder, name_of
 from index.shelves import Shelves
 from index.writes import Change
 
@@ -57,17 +58,16 @@ class State:
 
     def change(self, work: Work, media: Sequence[bytes | None] = ()) -> Change:
         """Run `work` in a transaction, with the names of the stored `media`; durable on return."""
-        with self._one_writer:
+        with self._one_writer, self._full_disk_told():
             self._check_open()
-            names = self.media.write(media)
-            written = frozenset(name for name in names if name is not None)
+            names = [None if content is None else name_of(content) for content in media]
             try:
+                self.media.write(dict(zip(names, media, strict=True)))
                 change = self._commit(work, names)
             except BaseException:
-                self._remove_unnamed(written)
+                self._remove_unnamed(name for name in names if name is not None)
                 raise
-            self._remove_unnamed(change.media)
-            self._save(self.shelves.due())
+            self._tidy(change)
         return change
 
     def close(self) -> None:
@@ -89,6 +89,17 @@ class State:
             self.shelves = Shelves(folder / "shelves", int(self.facts["dimension"]))
             self.shelves.open(connection)
 
+    @contextmanager
+    def _full_disk_told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                message = f"{self._what} could not be changed, its disk is full: make room, then try again"
+                raise errors.StorageFull(message) from error
+            raise
+
     def _commit(self, work: Work, names: Sequence[str | None]) -> Change:
         connection = self._database.begin()
         try:
@@ -105,14 +116,23 @@ class State:
         try:
             self.shelves.apply(change)
         except Exception:
-            # The change is durable, so the caller is not to believe that it failed.
+            # The change is durable, so the caller must not believe that it failed.
             log.exception("the shelves of %s could not follow a change and will be rebuilt", self._what)
 
-    def _remove_unnamed(self, names: frozenset[str]) -> None:
-        if names:
+    def _tidy(self, change: Change) -> None:
+        try:
+            self._remove_unnamed(change.media)
+            self._save(self.shelves.due())
+        except Exception:
+            log.exception(
+                "after a change of %s something was left behind, to be tidied at the next start", self._what
+            )
+
+    def _remove_unnamed(self, names: Iterable[str]) -> None:
+        if chosen := set(names):
             with self._database.reading() as connection:
-                named = reads.media_names(connection, names)
-            self.media.remove(names - named)
+                named = reads.media_names(connection, chosen)
+            self.media.remove(chosen - named)
 
     def _save(self, modalities: Sequence[str]) -> None:
         if not modalities or self.shelves.stale:

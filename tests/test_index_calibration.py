@@ -1,0 +1,109 @@
+"""Scores of different modalities made comparable."""
+
+import math
+
+import numpy as np
+import pytest
+
+from index import Item, Row, calibration
+from tests.index_samples import DIMENSION, collection_in, item, vector
+
+
+@pytest.fixture
+def things(tmp_path):
+    store, collection = collection_in(tmp_path)
+    yield collection
+    store.close()
+
+
+def rows_near(direction, count, spread, seed):
+    rng = np.random.default_rng(seed)
+    return [Row((direction + spread * rng.normal(size=DIMENSION)).astype(np.float32)) for _ in range(count)]
+
+
+def test_without_prior_and_rows_the_background_is_that_of_random_directions():
+    """Mean 0, standard deviation 1 / sqrt(dim)."""
+    background = calibration.background(None, np.zeros(31), 64)
+    assert (background.mean, background.std) == (0.0, 1 / 8)
+
+
+def test_few_rows_leave_the_prior_alone():
+    """Below 32 rows their scores say too little."""
+    background = calibration.background((0.3, 0.05), np.full(31, 0.9), 64)
+    assert (background.mean, background.std) == (0.3, 0.05)
+
+
+def test_rows_outweigh_the_prior_as_they_become_many():
+    """A prior is worth 64 rows: with 64 rows the mean lies half way, and the variance is the mixture's."""
+    scores = np.tile([0.4, 0.6], 32)
+    background = calibration.background((0.1, 0.2), scores, 64)
+    assert background.mean == pytest.approx(0.3)
+    mixture = np.concatenate([scores, 0.1 + 0.2 * np.tile([-1, 1], 32)])
+    assert background.std == pytest.approx(mixture.std())
+
+
+def test_copies_of_one_vector_do_not_divide_by_zero():
+    """The standard deviation has a floor."""
+    background = calibration.background(None, np.full(100, 0.5), 64)
+    assert background.std == calibration.NARROWEST
+    assert background.calibrate(0.5) == pytest.approx(0)
+
+
+def test_the_prior_of_the_pair_is_used(things):
+    """z = (score - mean) / std with the numbers of (query modality, item modality)."""
+    things.upsert([item("a", 1, "image"), item("b", 1, "text")])
+    priors = {("audio", "image"): (0.2, 0.1), ("audio", "text"): (0.5, 0.25), ("image", "audio"): (9, 9)}
+    hits = things.search(vector(1), query_modality="audio", background=priors)
+    assert [hit.id for hit in hits] == ["a", "b"]
+    assert [hit.calibrated for hit in hits] == pytest.approx([8, 2], abs=1e-4)
+    without = things.search(vector(1), query_modality="depth", background=priors)
+    assert [hit.calibrated for hit in without] == pytest.approx([math.sqrt(DIMENSION)] * 2, abs=1e-4)
+
+
+def test_a_modality_gap_no_longer_decides_the_order(things):
+    """Texts all have high cosines with a text query; calibrated, the one image that stands out is first."""
+    query = vector(0)
+    texts = rows_near(query, 60, 0.15, 1)
+    images = rows_near(-query, 60, 0.3, 2)
+    match = Row((0.2 * query + 0.3 * vector(5)).astype(np.float32))
+    things.upsert([Item(f"t{i}", "text", (row,)) for i, row in enumerate(texts)])
+    things.upsert([Item(f"i{i}", "image", (row,)) for i, row in enumerate(images)])
+    things.upsert([Item("match", "image", (match,))])
+    raw = things.search(query, calibrate=False, limit=50)
+    assert {hit.modality for hit in raw} == {"text"}
+    assert all(hit.calibrated is None for hit in raw)
+    assert [hit.score for hit in raw] == sorted((hit.score for hit in raw), reverse=True)
+    calibrated = things.search(query, limit=10)
+    assert calibrated[0].id == "match"
+    assert {hit.modality for hit in calibrated} == {"text", "image"}
+    assert [hit.calibrated for hit in calibrated] == sorted((h.calibrated for h in calibrated), reverse=True)
+
+
+def test_the_order_inside_a_modality_never_changes(things):
+    """Calibration moves modalities against each other, never items of one."""
+    rng = np.random.default_rng(7)
+    for modality in ("image", "text"):
+        things.upsert(
+            [Item(f"{modality}{i}", modality, rows_near(vector(i % 9), 1, 0.5, i)) for i in range(100)]
+        )
+    priors = {("text", "image"): (0.1, 0.05), ("text", "text"): (0.4, 0.2)}
+    query = rng.normal(size=DIMENSION)
+    mixed = things.search(query, limit=500, background=priors)
+    for modality in ("image", "text"):
+        for words in ({"calibrate": False}, {"background": priors}):
+            alone = things.search(query, limit=500, modalities=[modality], **words)
+            assert [hit.id for hit in alone] == [hit.id for hit in mixed if hit.modality == modality]
+
+
+def test_the_same_collection_gives_the_same_calibration_after_reopening(tmp_path):
+    """The sample depends on the rows alone, not on how they got onto the shelf."""
+    store, things = collection_in(tmp_path)
+    for start in (0, 400):
+        things.upsert([item(f"i{i}", i) for i in range(start, start + 400)])
+    things.delete([f"i{i}" for i in range(0, 800, 3)])
+    before = [(hit.id, hit.calibrated) for hit in things.search(vector(1), limit=50)]
+    store.close()
+    (tmp_path / "collections" / "things" / "shelves" / "image.faiss").unlink()
+    store, things = collection_in(tmp_path)
+    assert [(hit.id, hit.calibrated) for hit in things.search(vector(1), limit=50)] == before
+    store.close()

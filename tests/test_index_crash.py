@@ -1,0 +1,90 @@
+"""What was acknowledged survives `kill -9` at any moment. SENSORIUM_CRASHES sets the number of kills."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from index import Store
+from tests.index_crash_writer import MODALITIES, NAMES, change, stored
+from tests.index_samples import MODEL, assert_picture_is_true
+
+CRASHES = int(os.environ.get("SENSORIUM_CRASHES", "10"))
+LONGEST_RUN_S = 1.0
+
+
+def run_and_kill(folder: Path, number: int, delay_s: float) -> list[str]:
+    """Let a writer go on from change `number`, kill it in the middle, give what it told."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.index_crash_writer", str(folder), str(number)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    ) as child:
+        first = child.stdout.readline()
+        time.sleep(delay_s)
+        child.kill()
+        told = [first, *child.stdout]
+    assert child.returncode == -9, "the writer ended by itself"
+    return [line.strip() for line in told if line.endswith("\n")]
+
+
+def after(state: dict[int, int], number: int) -> dict[int, int]:
+    """The state (item -> number of the change that stored it) that change `number` leaves."""
+    kind, names = change(number)
+    if kind == "upsert":
+        return state | dict.fromkeys(names, number)
+    return {name: stored_by for name, stored_by in state.items() if name not in names}
+
+
+def held(things) -> dict[int, int]:
+    """The state a collection holds, after checking that every item is whole."""
+    state = {}
+    for one in things.page(10 * NAMES).items:
+        name, number = int(one.id.removeprefix("item-")), one.metadata["number"]
+        assert name not in state
+        expected = stored(name, number)
+        modality, vectors = things.vectors(one.id)
+        assert modality == one.modality == expected.modality
+        np.testing.assert_allclose(vectors, np.stack([row.vector for row in expected.rows]), atol=1e-6)
+        assert things.media(one.id)[0] == expected.media
+        state[name] = number
+    return state
+
+
+def assert_found(things, state: dict[int, int]) -> None:
+    """Searches find exactly the items of the state."""
+    query = np.ones(MODEL["dimension"])
+    for modality in MODALITIES:
+        expected = [f"item-{n}" for n, by in state.items() if stored(n, by).modality == modality]
+        hits = things.search(query, limit=10 * NAMES, modalities=[modality])
+        assert sorted(hit.id for hit in hits) == sorted(expected)
+    files = {path.name for path in (things.folder / "media").glob("*/*")}
+    assert len(files) == len({stored(n, by).media for n, by in state.items()})
+
+
+def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path):
+    """After each kill: all acknowledged changes, nothing resurrected or twice, the last change whole or not at all."""
+    chance = random.Random(0)
+    state: dict[int, int] = {}
+    number = acknowledged = 0
+    for _ in range(CRASHES):
+        told = run_and_kill(tmp_path, number, chance.uniform(0, LONGEST_RUN_S))
+        done = [int(line.split()[1]) for line in told if line.startswith("done")]
+        begun = [int(line.split()[1]) for line in told if line.startswith("begin")]
+        for one in done:
+            state = after(state, one)
+        acknowledged += len(done)
+        possible = [state] + [after(state, begun[-1])] * (len(begun) > len(done))
+        with Store.open(tmp_path) as store:
+            things = store.create("things", **MODEL)[0]
+            found = held(things)
+            assert found in possible
+            assert_picture_is_true(things)
+            assert_found(things, found)
+        state, number = found, begun[-1] + 1
+    assert acknowledged > CRASHES
