@@ -1,0 +1,1 @@
+"""Measurements: always a ratio against a named peer in the same run, since machines differ and are noisy."""
