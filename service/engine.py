@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import models
 from index import Store
+from index.errors import StoreError
 from models.embedder import Embedder
-from models.errors import UnknownModelError
+from models.errors import SensoriumError, UnknownModelError
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import MODALITIES
 from models.registry import entry_of
@@ -151,7 +152,8 @@ class Engine:
             self._begin(self._embedder)
         except Exception as error:
             self.failure = error
-            log.critical("loading failed", exc_info=error)
+            known = isinstance(error, SensoriumError | StoreError)
+            log.critical("loading failed: %s", error, exc_info=None if known else error)
             if self._on_failure is not None:
                 self._on_failure()
 

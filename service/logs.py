@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import orjson
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
-STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({})))
+# uvicorn repeats its messages with colours.
+STANDARD_FIELDS = frozenset({*vars(logging.makeLogRecord({})), "message", "color_message"})
 
 
 class JSONLines(logging.Formatter):
@@ -35,3 +36,4 @@ def write_to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JSONLines())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
