@@ -26,7 +26,6 @@ from models.errors import WeightsError
 
 ATTEMPTS = 8  # in a row that bring nothing
 LONGEST_WAIT_S = 30.0
-CHUNK_BYTES = 1 << 20
 TIMEOUT = httpx.Timeout(60.0, connect=20.0)
 
 
@@ -128,7 +127,7 @@ def _receive(remote: Remote, part: Path, bar: Bar) -> None:
     with httpx.stream("GET", remote.url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as answer:
         resumed = _resumed(answer, part, remote)
         with part.open("ab" if resumed else "wb") as file:
-            for chunk in answer.iter_bytes(CHUNK_BYTES):
+            for chunk in answer.iter_raw():  # unbuffered: what came before a break is kept
                 file.write(chunk)
                 bar.show(file.tell())
                 if file.tell() > remote.size:
