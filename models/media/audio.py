@@ -1,7 +1,5 @@
 """Sound files -> AudioSample: mono, 16 kHz, float32."""
 
-from contextlib import AbstractContextManager
-
 import numpy as np
 
 from models.errors import MediaError, MediaTooLargeError
@@ -9,7 +7,7 @@ from models.media import formats
 from models.media.lengths import refuse_truncated
 from models.media.limits import Limits
 from models.media.resampling import resample_to_16k
-from models.media.sound import LIBAV_NAMES, SOUNDFILE_FORMATS, Sound, open_libav, open_soundfile
+from models.media.sound import LIBAV_NAMES, SOUNDFILE_FORMATS, Sound, open_sound
 from models.samples import AUDIO_RATE_HZ, AudioSample, Float32
 
 WANTED = "WAV, FLAC, OGG (Vorbis, Opus), MP3, M4A/AAC sounds and the sound tracks of MP4, MOV, WebM, MKV"
@@ -53,10 +51,6 @@ def _within_full_scale(waveform: Float32) -> Float32:
     return waveform if peak <= 1 else waveform / np.float32(peak)
 
 
-def _open(data: bytes, found: str) -> AbstractContextManager[Sound]:
-    return open_soundfile(data) if found in SOUNDFILE_FORMATS else open_libav(data, found)
-
-
 def decode_audio(data: bytes, limits: Limits, *, clips: int | None = None) -> AudioSample:
     """Any rate and number of channels; `clips`: how many to hear (None: the model's default).
 
@@ -65,7 +59,7 @@ def decode_audio(data: bytes, limits: Limits, *, clips: int | None = None) -> Au
     """
     found = formats.expect(data, (*SOUNDFILE_FORMATS, *LIBAV_NAMES), WANTED)
     refuse_truncated(data, found)
-    with _open(data, found) as sound:
+    with open_sound(data, found) as sound:
         _check_header(sound, limits)
         waveform = resample_to_16k(_within_full_scale(_mono(sound, limits)), sound.rate)
     if len(waveform) < SHORTEST_SAMPLES:

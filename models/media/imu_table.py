@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
 from models.media.limits import Limits
 from models.samples import IMU_CHANNELS
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 COLUMN_NAMES = ", ".join(IMU_CHANNELS)
 ACCELERATION = re.compile(r"(?:a|acc|accel|accl|acceleration|accelerometer)_?([xyz])")
@@ -39,9 +42,9 @@ class Column:
 class Table:
     """`values` float64 (T, 6), `stated_units`: whose unit the header named; `times` [s] or None."""
 
-    values: npt.NDArray[np.float64]
+    values: Floats
     stated_units: tuple[bool, ...]
-    times: npt.NDArray[np.float64] | None
+    times: Floats | None
 
     def rate(self) -> float | None:
         """Hz, from the median interval; None without a time column. Raises MediaError."""
@@ -112,13 +115,25 @@ def _check_columns(headers: Sequence[str], found: dict[str, Column]) -> None:
         )
 
 
-def _cell(row: Sequence[str], line: int, position: int, header: str) -> float:
-    text = row[position].strip() if position < len(row) else ""
+def _fault(rows: Sequence[tuple[int, list[str]]], positions: Sequence[int], headers: Sequence[str]) -> str:
+    """Where the first cell stands that is no number."""
+    for line, row in rows:
+        for position in positions:
+            text = row[position].strip() if position < len(row) else ""
+            if not _is_number(text):
+                shown = f"{text[:40]!r}" if text else "nothing"
+                return f"line {line}, column {headers[position]!r} holds {shown} in place of a number"
+    return "the CSV holds something that is no number"
+
+
+def _numbers(
+    rows: Iterator[tuple[int, list[str]]], positions: Sequence[int], headers: Sequence[str]
+) -> Floats:
+    table = list(rows)
     try:
-        return float(text)
-    except ValueError:
-        shown = f"{text[:40]!r}" if text else "nothing"
-        raise MediaError(f"line {line}, column {header!r} holds {shown} in place of a number") from None
+        return np.array([[float(row[position]) for position in positions] for _, row in table], np.float64)
+    except (ValueError, IndexError) as error:
+        raise MediaError(_fault(table, positions, headers)) from error
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -156,10 +171,9 @@ def read_table(data: bytes, limits: Limits, wanted: str) -> Table:
     channels = [found[name] for name in IMU_CHANNELS]
     time = found.get("time")
     chosen = [column.position for column in ([*channels, time] if time else channels)]
-    cells = [[_cell(row, line, p, headers[p]) for p in chosen] for line, row in rows]
-    if not cells:
+    values = _numbers(rows, chosen, headers)
+    if not len(values):
         raise MediaError("the CSV has a header and no rows", code="empty_media")
-    values = np.array(cells, np.float64)
     return Table(
         values[:, :6] * [column.factor or 1.0 for column in channels],
         tuple(column.factor is not None for column in channels),

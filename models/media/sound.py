@@ -5,7 +5,7 @@ A block is float32 (samples, channels); integers are divided by their full scale
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,17 @@ from models.samples import Float32
 
 SOUNDFILE_FORMATS = (formats.WAV, formats.FLAC, formats.OGG)
 # libsndfile reads MP3 too, to the same samples, but writes each fault of a file to stderr.
-LIBAV_NAMES = {formats.MP3: "mp3", formats.MP4: "mp4", formats.MATROSKA: "matroska", formats.AAC: "aac"}
+LIBAV_NAMES = {
+    formats.MP3: "mp3",
+    formats.AAC: "aac",
+    formats.FLAC: "flac",
+    formats.MP4: "mp4",
+    formats.MATROSKA: "matroska",
+}
 BLOCK_SAMPLES = 65_536
+FLAC_TOTAL_SAMPLES = slice(21, 26)
 # Samples in a frame of HE-AAC, the longest of the common codecs.
 LONGEST_FRAME = 2048
-# libsndfile's SF_COUNT_MAX: a FLAC whose encoder did not know the length.
-UNKNOWN_SAMPLES = 2**63 - 1
 
 # libav prints to stderr what it finds wrong; the exceptions say it already.
 av.logging.set_level(av.logging.PANIC)
@@ -52,16 +57,14 @@ def _soundfile_blocks(file: soundfile.SoundFile) -> Iterator[Float32]:
             yield block
     except soundfile.LibsndfileError as error:
         raise truncated(f"the sound is truncated or damaged: it breaks off after {count} samples") from error
-    if count < file.frames != UNKNOWN_SAMPLES:
+    if count < file.frames:
         raise truncated(f"the sound is truncated: {count} of {file.frames} samples are there")
 
 
 @contextmanager
-def open_soundfile(data: bytes) -> Iterator[Sound]:
-    """WAV, FLAC or OGG."""
+def _open_soundfile(data: bytes) -> Iterator[Sound]:
     with soundfile.SoundFile(io.BytesIO(data)) as file:
-        claimed = 0 if file.frames == UNKNOWN_SAMPLES else file.frames
-        yield Sound(int(file.samplerate), int(file.channels), claimed, _soundfile_blocks(file))
+        yield Sound(int(file.samplerate), int(file.channels), int(file.frames), _soundfile_blocks(file))
 
 
 def _block(frame: av.AudioFrame) -> Float32:
@@ -92,13 +95,12 @@ def _without_padding(blocks: Iterator[Float32], claimed: int) -> Iterator[Float3
 
 
 def open_container(data: bytes, found: str) -> InputContainer:
-    """An MP3, MP4, Matroska or ADTS file; the format is given, so that libav guesses nothing."""
+    """A file of one of LIBAV_NAMES; the format is given, so that libav guesses nothing."""
     return av.open(io.BytesIO(data), "r", format=LIBAV_NAMES[found], metadata_errors="ignore")
 
 
 @contextmanager
-def open_libav(data: bytes, found: str) -> Iterator[Sound]:
-    """MP3, M4A, MP4, MOV, WebM, MKV or bare AAC: the first sound track."""
+def _open_libav(data: bytes, found: str) -> Iterator[Sound]:
     with open_container(data, found) as container:
         if not container.streams.audio:
             raise UnsupportedMediaError(f"the {found} file has no sound track")
@@ -108,3 +110,15 @@ def open_libav(data: bytes, found: str) -> Iterator[Sound]:
         if found == formats.MP4:
             blocks = _without_padding(blocks, claimed)
         yield Sound(stream.rate, stream.channels, claimed, blocks)
+
+
+def _lengthless_flac(data: bytes, found: str) -> bool:
+    """A FLAC whose encoder did not know the number of samples, which libsndfile cannot read in blocks."""
+    return found == formats.FLAC and int.from_bytes(data[FLAC_TOTAL_SAMPLES], "big") % (1 << 36) == 0
+
+
+def open_sound(data: bytes, found: str) -> AbstractContextManager[Sound]:
+    """A file of format `found`; of several sound tracks the first."""
+    if found in SOUNDFILE_FORMATS and not _lengthless_flac(data, found):
+        return _open_soundfile(data)
+    return _open_libav(data, found)
