@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from index import Collection
 from service.answers import Answer
 from service.dependencies import ReadyEngine
-from service.openapi import errors
+from service.openapi import CollectionName, errors
 from service.requests import StrictRoute
 from service.times import timestamp
 
@@ -65,7 +65,9 @@ class Dropped(BaseModel):
         CREATED: {"model": CollectionAnswer, "description": "Made."},
     },
 )
-async def put_collection(name: str, engine: ReadyEngine, body: CollectionRequest | None = None) -> Answer:
+async def put_collection(
+    name: CollectionName, engine: ReadyEngine, body: CollectionRequest | None = None
+) -> Answer:
     """201 where it was made, 200 where it was there already, 409 where it belongs to another model."""
     wanted = body or CollectionRequest()
     engine.check_model(wanted.model)
@@ -93,14 +95,14 @@ async def list_collections(engine: ReadyEngine) -> Answer:
     return Answer({"object": "list", "data": await engine.in_index(everything)})
 
 
-@router.get("/{name}", response_model=CollectionAnswer, responses=errors(404, 503))
-async def read_collection(name: str, engine: ReadyEngine) -> Answer:
+@router.get("/{name}", response_model=CollectionAnswer, responses=errors(400, 404, 503))
+async def read_collection(name: CollectionName, engine: ReadyEngine) -> Answer:
     """What a collection is and holds."""
     return Answer(await engine.in_index(lambda: described(engine.store.get(name))))
 
 
-@router.delete("/{name}", response_model=Dropped, responses=errors(404, 503))
-async def drop_collection(name: str, engine: ReadyEngine) -> Answer:
+@router.delete("/{name}", response_model=Dropped, responses=errors(400, 404, 503))
+async def drop_collection(name: CollectionName, engine: ReadyEngine) -> Answer:
     """Delete a collection with everything in it."""
     await engine.in_index(engine.store.drop, name)
     return Answer({"name": name, "deleted": True})

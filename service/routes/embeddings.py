@@ -17,7 +17,7 @@ from service.batcher import Vector
 from service.dependencies import ReadyEngine
 from service.engine import Engine
 from service.errors import LocatedError, UnknownPathError, unknown_modality
-from service.openapi import EMBEDDING_EXAMPLES, INPUTS, errors, upload_body
+from service.openapi import EMBEDDING_EXAMPLES, INPUTS, ModalityName, errors, upload_body
 from service.parts import Media, Part, parse_inputs
 from service.requests import StrictRoute, read_upload, validated
 from service.vectorizer import Embedded
@@ -93,7 +93,7 @@ async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     responses=errors(400, 404, 413, 415, 422, 429, 503),
     openapi_extra=upload_body("One or more files of the path's modality.", Options),
 )
-async def embed_files(modality: str, request: Request, engine: ReadyEngine) -> Answer:
+async def embed_files(modality: ModalityName, request: Request, engine: ReadyEngine) -> Answer:
     """Vectors of uploaded files; form fields as in the part of the modality (`sample_rate`, `unit`, ..)."""
     if modality not in MODALITIES:
         raise UnknownPathError(f"no modality {modality!r}; there are {', '.join(MODALITIES)}")

@@ -17,7 +17,7 @@ from service.drafts import Draft, FileFields, Refused, drafts_of, drafts_of_file
 from service.engine import Engine
 from service.errors import Fault, LocatedError, WrongTypeError, fault_of, unknown_modality
 from service.ingest import Stored, ingest, result_object
-from service.openapi import ITEM_EXAMPLES, component, errors, items_body
+from service.openapi import ITEM_EXAMPLES, CollectionName, component, errors, items_body
 from service.requests import StrictRoute, is_json, media_type_of, read_json, read_upload
 from service.times import timestamp
 
@@ -85,7 +85,7 @@ class DeleteRequest(BaseModel):
     responses=errors(400, 404, 409, 413, 415, 422, 429, 503),
     openapi_extra=items_body(),
 )
-async def store_items(name: str, request: Request, engine: ReadyEngine) -> Answer:
+async def store_items(name: CollectionName, request: Request, engine: ReadyEngine) -> Answer:
     """Store or replace items, each with its own result; 200 means that the stored ones are durable.
 
     Where nothing could be stored the answer is 422, with `error` beside `results`.
@@ -156,7 +156,7 @@ def nothing_stored(results: list[Stored | Refused], faults: list[Fault]) -> Answ
 
 @router.get("", response_model=ItemPage, responses=errors(400, 404, 503))
 async def list_items(  # noqa: PLR0913, PLR0917 - the query's fields
-    name: str,
+    name: CollectionName,
     engine: ReadyEngine,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: str | None = None,
@@ -173,7 +173,7 @@ async def list_items(  # noqa: PLR0913, PLR0917 - the query's fields
 
 
 @router.post("/delete", response_model=Deleted, responses=errors(400, 404, 413, 415, 503))
-async def delete_items(name: str, body: DeleteRequest, engine: ReadyEngine) -> Answer:
+async def delete_items(name: CollectionName, body: DeleteRequest, engine: ReadyEngine) -> Answer:
     """Delete by ids or by filter; ids that are not there are passed over."""
     collection = await engine.in_index(engine.store.get, name)
     if body.ids is not None:
@@ -185,11 +185,11 @@ async def delete_items(name: str, body: DeleteRequest, engine: ReadyEngine) -> A
     "/{item_id:path}/media",
     response_class=Response,
     responses={
-        **errors(404, 503),
+        **errors(400, 404, 503),
         200: {"description": "The original file.", "content": {"*/*": {"schema": {"format": "binary"}}}},
     },
 )
-async def read_media(name: str, item_id: str, engine: ReadyEngine) -> Response:
+async def read_media(name: CollectionName, item_id: str, engine: ReadyEngine) -> Response:
     """The original file of an item, where the collection keeps it."""
     collection = await engine.in_index(engine.store.get, name)
     data, media_type = await engine.in_index(collection.media, item_id)
@@ -199,7 +199,7 @@ async def read_media(name: str, item_id: str, engine: ReadyEngine) -> Response:
 
 @router.get("/{item_id:path}", response_model=ItemAnswer, responses=errors(400, 404, 503))
 async def read_item(
-    name: str,
+    name: CollectionName,
     item_id: str,
     engine: ReadyEngine,
     with_vector: bool = False,  # noqa: FBT001, FBT002 - a field of the query
@@ -209,8 +209,8 @@ async def read_item(
     return Answer(described(await engine.in_index(collection.get, item_id, with_vector=with_vector)))
 
 
-@router.delete("/{item_id:path}", response_model=Deleted, responses=errors(404, 503))
-async def delete_item(name: str, item_id: str, engine: ReadyEngine) -> Answer:
+@router.delete("/{item_id:path}", response_model=Deleted, responses=errors(400, 404, 503))
+async def delete_item(name: CollectionName, item_id: str, engine: ReadyEngine) -> Answer:
     """Delete one item; 404 where there is none."""
     collection = await engine.in_index(engine.store.get, name)
     await engine.in_index(collection.get, item_id)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from models.modalities import MODALITIES
 from service.answers import Answer
 from service.dependencies import ReadyEngine
-from service.openapi import QUERY, SEARCH_EXAMPLES, errors
+from service.openapi import QUERY, SEARCH_EXAMPLES, CollectionName, errors
 from service.parts import parse_query
 from service.requests import StrictRoute
 from service.search import Found, Wanted, search
@@ -77,7 +77,7 @@ class SearchAnswer(BaseModel):
 
 
 @router.post("/search", response_model=SearchAnswer, responses=errors(400, 404, 409, 413, 415, 422, 429, 503))
-async def search_collection(name: str, body: SearchRequest, engine: ReadyEngine) -> Answer:
+async def search_collection(name: CollectionName, body: SearchRequest, engine: ReadyEngine) -> Answer:
     """The items nearest to the query, whatever either of them is."""
     query = parse_query(body.query, "query", engine.settings.max_batch_items)
     collection = await engine.in_index(engine.store.get, name, engine.embedder.identity)
