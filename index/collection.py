@@ -3,7 +3,8 @@
 import math
 import sqlite3
 from collections.abc import Collection as Several
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from index import cursor as cursors
 from index import errors, filters, ranking, reads, validation, writes
 from index.calibration import Background
+from index.errors import shown
 from index.items import Hit, Info, Item, Page, ShelfInfo, StoredItem, Vector
 from index.ranking import Candidate
 from index.shelf import Shelf
@@ -61,7 +63,7 @@ class Collection:
         Raises:
             errors.UnknownItem: there is none of this id.
         """
-        with self._state.reading() as connection:
+        with self._state.reading() as connection, _unknown_if_unwritable(identifier):
             return reads.item(connection, identifier, with_vector=with_vector)
 
     def vectors(self, identifier: str) -> tuple[str, Vector]:
@@ -70,7 +72,7 @@ class Collection:
         Raises:
             errors.UnknownItem: there is none of this id.
         """
-        with self._state.reading() as connection:
+        with self._state.reading() as connection, _unknown_if_unwritable(identifier):
             return reads.vectors(connection, identifier)
 
     def media(self, identifier: str) -> tuple[bytes, str | None]:
@@ -80,15 +82,15 @@ class Collection:
             errors.UnknownItem: there is no item of this id.
             errors.NoMedia: it was stored without media, or the collection keeps none.
         """
-        with self._state.reading() as connection:
+        with self._state.reading() as connection, _unknown_if_unwritable(identifier):
             name, media_type = reads.media(connection, identifier)
             if name is None:
-                raise errors.NoMedia(f"the item {identifier!r} was stored without its media")
+                raise errors.NoMedia(f"the item {shown(identifier)} was stored without its media")
             try:
                 file = self._state.media.open(name)
             except OSError as error:
                 raise errors.NoMedia(
-                    f"the media file of item {identifier!r} cannot be read: {error}"
+                    f"the media file of item {shown(identifier)} cannot be read: {error}"
                 ) from error
         # A file that is open stays readable when it is removed, so nobody need wait for the reading.
         with file:
@@ -126,6 +128,8 @@ class Collection:
         """
         validation.whole("limit", limit, 1)
         after = cursors.read(cursor)
+        if modality is not None:
+            validation.modality_name(modality)
         with self._state.reading() as connection:
             items, last = reads.page(connection, after, limit, modality, with_vector=with_vector)
         return Page(tuple(items), None if last is None else cursors.write(last))
@@ -207,6 +211,15 @@ class Collection:
         names = list(self._state.shelves.lengths()) if modalities is None else list(dict.fromkeys(modalities))
         found = [(name, self._state.shelves.get(name)) for name in names]
         return [(name, shelf) for name, shelf in found if shelf is not None and len(shelf)]
+
+
+@contextmanager
+def _unknown_if_unwritable(identifier: str) -> Iterator[None]:
+    """Half a surrogate pair is no UTF-8: no item has such an id, and SQLite cannot be asked for it."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise reads.unknown(identifier) from error
 
 
 def _hits(connection: sqlite3.Connection, chosen: Sequence[Candidate]) -> list[Hit]:

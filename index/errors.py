@@ -3,6 +3,12 @@
 # ruff: noqa: N818 - the names are read as `errors.UnknownItem`, where a second "Error" says nothing
 
 
+def shown(value: object) -> str:
+    """Give a value as messages show it, cut to 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 class StoreError(Exception):
     """An error whose message may be shown to the caller; `code` is stable and machine-readable."""
 

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from index.errors import FilterError
+from index.errors import FilterError, shown
+from index.needles import needles
 
 MAX_DEPTH = 16
 MAX_CONDITIONS = 1_000
@@ -40,10 +41,14 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\
 
 @dataclass(frozen=True)
 class Filter:
-    """A checked filter. Calling it with metadata tells whether that passes; without conditions all does."""
+    """A checked filter. Calling it with metadata tells whether that passes; without conditions all does.
+
+    `needles` are pieces of text that the JSON of all metadata that passes contains.
+    """
 
     holds: Predicate
     conditions: int
+    needles: tuple[str, ...]
 
     def __call__(self, metadata: Mapping[str, Any]) -> bool:
         return self.holds(metadata)
@@ -56,7 +61,8 @@ def parse(value: Mapping[str, Any]) -> Filter:
         FilterError: it does not follow the grammar; the message names the place and what is accepted there.
     """
     conditions = _Counter()
-    return Filter(_filter(value, "filter", MAX_DEPTH, conditions), conditions.seen)
+    holds = _filter(value, "filter", MAX_DEPTH, conditions)
+    return Filter(holds, conditions.seen, needles(value))
 
 
 class _Counter:
@@ -102,7 +108,7 @@ def _condition(value: Any, where: str, depth: int, counter: _Counter) -> Predica
     )
     key = condition.get("key")
     if not isinstance(key, str) or not key:
-        raise FilterError(f"{where}.key must be a non-empty string, not {_shown(key)}")
+        raise FilterError(f"{where}.key must be a non-empty string, not {shown(key)}")
     kinds = [name for name in _TESTS if name in condition]
     if len(kinds) != 1:
         raise FilterError(f"{where} needs exactly one of {_listed(_TESTS)} beside key, it has {len(kinds)}")
@@ -123,7 +129,7 @@ def _nested(value: Mapping[str, Any], where: str, depth: int, counter: _Counter)
 
 def _exists(key: str, wanted: Any, where: str) -> Predicate:
     if not isinstance(wanted, bool):
-        raise FilterError(f"{where} must be true or false, not {_shown(wanted)}")
+        raise FilterError(f"{where} must be true or false, not {shown(wanted)}")
     return lambda metadata: any(True for _ in _values(metadata, key)) is wanted
 
 
@@ -161,7 +167,7 @@ def _range(value: Any, where: str) -> Test:
 def _bound(value: Any, where: str) -> Any:
     bound = _time(value) if isinstance(value, str) else _number(value)
     if bound is None:
-        raise FilterError(f"{where} must be a finite number or an RFC 3339 time, not {_shown(value)}")
+        raise FilterError(f"{where} must be a finite number or an RFC 3339 time, not {shown(value)}")
     return bound
 
 
@@ -194,7 +200,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 def _scalar(value: Any, where: str) -> tuple[bool, Any]:
     if isinstance(value, str | bool) or _number(value) is not None:
         return _tagged(value)
-    raise FilterError(f"{where} accepts strings, numbers, true and false, not {_shown(value)}")
+    raise FilterError(f"{where} accepts strings, numbers, true and false, not {shown(value)}")
 
 
 def _tagged(value: Any) -> tuple[bool, Any]:
@@ -223,20 +229,15 @@ def _object(value: Any, where: str, accepted: tuple[str, ...], or_else: str = ""
             f"{where} must be an object with {_listed(accepted)}{or_else}, not {type(value).__name__}"
         )
     if unknown := [name for name in value if name not in accepted]:
-        raise FilterError(f"{where} has {_shown(unknown[0])}; accepted are {_listed(accepted)}{or_else}")
+        raise FilterError(f"{where} has {shown(unknown[0])}; accepted are {_listed(accepted)}{or_else}")
     return value
 
 
 def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list | tuple):
-        raise FilterError(f"{where} must be a list, not {_shown(value)}")
+        raise FilterError(f"{where} must be a list, not {shown(value)}")
     return list(value)
 
 
 def _listed(words: tuple[str, ...]) -> str:
     return ", ".join(words)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from index import errors
+from index.errors import shown
 from index.filters import Filter
 from index.items import Metadata, RowIds, Segment, StoredItem, Vector
+from index.needles import MOST
 
 _ITEM = "SELECT seq, id, modality, metadata, created_us FROM items WHERE id = ?"
 _PAGE = "SELECT seq, id, modality, metadata, created_us FROM items WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -19,6 +21,12 @@ _MODALITY_PAGE = (
     "SELECT seq, id, modality, metadata, created_us FROM items "
     "WHERE modality = ? AND seq > ? ORDER BY seq LIMIT ?"
 )
+
+_CANDIDATES = (
+    "SELECT seq, metadata FROM items WHERE instr(metadata, ?) AND instr(metadata, ?) "
+    "AND instr(metadata, ?) AND instr(metadata, ?)"
+)
+_MODALITY_CANDIDATES = _CANDIDATES + " AND modality = ?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,10 +136,11 @@ def rows_of(connection: sqlite3.Connection, ids: Iterable[str]) -> RowIds:
 
 def seqs_where(connection: sqlite3.Connection, holds: Filter, modality: str | None = None) -> list[int]:
     """Read the sequence numbers of items whose metadata passes the filter."""
+    pieces = (*holds.needles, *[""] * (MOST - len(holds.needles)))
     if modality is None:
-        found = connection.execute("SELECT seq, metadata FROM items")
+        found = connection.execute(_CANDIDATES, pieces)
     else:
-        found = connection.execute("SELECT seq, metadata FROM items WHERE modality = ?", (modality,))
+        found = connection.execute(_MODALITY_CANDIDATES, (*pieces, modality))
     return [seq for seq, metadata in found if holds(json.loads(metadata))]
 
 
@@ -170,7 +179,7 @@ def vectors_of(connection: sqlite3.Connection, rows: RowIds, dimension: int) -> 
 
 
 def unknown(identifier: str) -> errors.UnknownItem:
-    return errors.UnknownItem(f"there is no item {identifier!r} in this collection")
+    return errors.UnknownItem(f"there is no item {shown(identifier)} in this collection")
 
 
 def _stored(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import errors
+from index.errors import shown
 from index.items import Item, Row, Segment, Vector
 
 ID_BYTES = 512
@@ -29,7 +30,7 @@ def collection_name(name: str) -> str:
     if isinstance(name, str) and _COLLECTION.fullmatch(name):
         return name
     raise errors.CollectionNameError(
-        f"{_shown(name)} cannot name a collection: 1 to 128 characters of A-Z a-z 0-9 . _ - are accepted, "
+        f"{shown(name)} cannot name a collection: 1 to 128 characters of A-Z a-z 0-9 . _ - are accepted, "
         "the first of them a letter or a digit"
     )
 
@@ -38,27 +39,25 @@ def modality_name(name: str) -> str:
     if isinstance(name, str) and _MODALITY.fullmatch(name):
         return name
     raise errors.ParameterError(
-        f"{_shown(name)} cannot name a modality: 1 to 64 characters of a-z 0-9 _ - are accepted"
+        f"{shown(name)} cannot name a modality: 1 to 64 characters of a-z 0-9 _ - are accepted"
     )
 
 
 def item_id(identifier: str) -> str:
     if not isinstance(identifier, str) or not identifier:
-        raise errors.ItemIdError(f"an id must be a non-empty string, not {_shown(identifier)}")
+        raise errors.ItemIdError(f"an id must be a non-empty string, not {shown(identifier)}")
     if any(unicodedata.category(character) in _UNPRINTABLE for character in identifier):
-        raise errors.ItemIdError(f"the id {_shown(identifier)} holds control characters, which none may")
+        raise errors.ItemIdError(f"the id {shown(identifier)} holds control characters, which none may")
     if (size := len(identifier.encode())) > ID_BYTES:
         raise errors.ItemIdError(
-            f"the id {_shown(identifier)} has {size} bytes of UTF-8, at most {ID_BYTES} are accepted"
+            f"the id {shown(identifier)} has {size} bytes of UTF-8, at most {ID_BYTES} are accepted"
         )
     return identifier
 
 
 def whole(name: str, value: int, low: int, high: int = MAX_LIMIT) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise errors.ParameterError(
-            f"{name} must be a whole number from {low} to {high}, not {_shown(value)}"
-        )
+        raise errors.ParameterError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}")
     return value
 
 
@@ -88,11 +87,9 @@ def item(item: Item, dimension: int) -> Item:
     item_id(item.id)
     modality_name(item.modality)
     if not item.rows:
-        raise errors.VectorError(f"the item {_shown(item.id)} has no vector, at least one is needed")
+        raise errors.VectorError(f"the item {shown(item.id)} has no vector, at least one is needed")
     rows = tuple(
-        Row(
-            unit_vector(row.vector, dimension, f"the vector of item {_shown(item.id)}"), _segment(row.segment)
-        )
+        Row(unit_vector(row.vector, dimension, f"the vector of item {shown(item.id)}"), _segment(row.segment))
         for row in item.rows
     )
     _media_type(item.media_type)
@@ -105,7 +102,7 @@ def batch(items: Sequence[Item], dimension: int) -> list[Item]:
     seen: set[str] = set()
     for one in checked:
         if one.id in seen:
-            raise errors.DuplicateId(f"the id {_shown(one.id)} comes twice, each may come once in a request")
+            raise errors.DuplicateId(f"the id {shown(one.id)} comes twice, each may come once in a request")
         seen.add(one.id)
     return checked
 
@@ -140,7 +137,7 @@ def _check_json(value: Any, depth: int) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
-                raise errors.MetadataError(f"the keys of metadata must be strings, not {_shown(key)}")
+                raise errors.MetadataError(f"the keys of metadata must be strings, not {shown(key)}")
             _check_json(inner, depth - 1)
     elif isinstance(value, list | tuple):
         for inner in value:
@@ -168,10 +165,5 @@ def _media_type(value: str | None) -> None:
         return
     if not isinstance(value, str) or len(value) > MEDIA_TYPE_CHARACTERS or not value.isprintable():
         raise errors.ParameterError(
-            f"a media type is up to {MEDIA_TYPE_CHARACTERS} printable characters, not {_shown(value)}"
+            f"a media type is up to {MEDIA_TYPE_CHARACTERS} printable characters, not {shown(value)}"
         )
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

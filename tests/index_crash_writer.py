@@ -1,7 +1,7 @@
 """The child of the crash test: changes a collection at full speed and tells each change before and after it.
 
-Run as `python -m tests.index_crash_writer FOLDER SEED`. What a change does follows from its number alone, so the
-parent can say what the collection has to hold: see `change`.
+Run as `python -m tests.index_crash_writer FOLDER NUMBER`, the number of its first change. What a change does
+follows from its number alone, so the parent can say what the collection has to hold.
 """
 
 import sys

@@ -1,10 +1,13 @@
 """The filter grammar, condition by condition."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index import errors, filters
+from tests.index_samples import collection_in, item, vector
 
 PHOTO = {
     "iso": 100,
@@ -204,6 +207,52 @@ json_values = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+scalars = (
+    st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4)
+)
+keys = st.sampled_from(["a", "b", "a.b", 'q"', "ü", "b.ü", "\\"])
+metadatas = st.dictionaries(
+    keys,
+    st.recursive(
+        scalars | st.none(), lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=8
+    ),
+)
+
+
+@given(metadata=metadatas, key=keys, data=st.data())
+def test_what_passes_contains_the_needles(metadata, key, data):
+    """Leaving rows out by their text never leaves out one that the filter would pass."""
+    inside = [*metadata.values(), 100.0, 1e22, -0.0, 0, 1, 1.5, True]
+    value = data.draw(st.sampled_from([one for one in inside if isinstance(one, str | int | float)]))
+    stored = metadata | {"a": data.draw(st.sampled_from([value, [value], {"b": value}]))}
+    for condition in (match(key, value=value), {"key": key, "exists": True}, match(key, **{"except": ["x"]})):
+        holds = filters.parse({"must": [{"must": [condition]}]})
+        text = json.dumps(stored, ensure_ascii=False)
+        assert not holds(stored) or all(needle in text for needle in holds.needles)
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [(100, 100.0), (100.0, 100), (1e22, 10**22), (0, -0.0), (-0.0, 0), (0.1, 0.1), (1e-7, 1e-7)],
+)
+def test_equal_numbers_are_found_however_they_are_written(tmp_path, stored, asked):
+    """1 and 1.0 are one number, also when the collection is asked."""
+    store, things = collection_in(tmp_path)
+    things.upsert([item("a", metadata={"n": stored}), item("b", metadata={"n": 7})])
+    hits = things.search(vector(0), filter={"must": [match("n", value=asked)]})
+    assert [hit.id for hit in hits] == ["a"]
+    store.close()
+
+
+def test_half_a_surrogate_pair_matches_nothing(tmp_path):
+    """JSON can spell it, UTF-8 cannot: the filter passes nothing and nothing breaks."""
+    store, things = collection_in(tmp_path)
+    things.upsert([item("a", metadata={"n": "x"})])
+    for condition in (match("n", value="\ud800"), match("\ud800", value="x"), match("n", any=["\udfff"])):
+        assert things.search(vector(0), filter={"must": [condition]}) == []
+    store.close()
 
 
 @given(value=json_values, metadata=json_values)

@@ -122,10 +122,21 @@ def test_deleting_by_filter_needs_a_condition(things):
 
 
 @pytest.mark.parametrize("use", ["get", "media", "vectors"])
-def test_reading_an_unknown_item_names_it(things, use):
-    """Each way of reading says which id is unknown."""
-    with pytest.raises(errors.UnknownItem, match="'gone'"):
-        getattr(things, use)("gone")
+@pytest.mark.parametrize("name", ["gone", "", "\ud800", "'; DROP TABLE items; --", "x" * 10_000])
+def test_reading_an_unknown_item_names_it(things, use, name):
+    """Each way of reading says which id is unknown, however odd that is."""
+    with pytest.raises(errors.UnknownItem) as refused:
+        getattr(things, use)(name)
+    assert repr(name)[:70] in refused.value.message
+    assert len(refused.value.message) < 200
+    assert things.delete([name]) == 0
+    assert things.search(vector(0), exclude=[name]) == []
+
+
+def test_a_page_of_an_impossible_modality_is_refused(things):
+    """What names no modality is not silently empty."""
+    with pytest.raises(errors.ParameterError, match="modality"):
+        things.page(1, modality="\ud800")
 
 
 def test_pages_show_every_item_once_in_order(things):
