@@ -29,6 +29,12 @@ def write(path: Path) -> None:
     torch.save({key: torch.zeros(shape) for key, shape in published_shapes(SIZES["huge"]).items()}, path)
 
 
+def _peak() -> int:
+    """From the kernel's own account: ru_maxrss would remember the parent process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return KIBI * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
 def measure(path: Path, modalities: list[str]) -> dict[str, int]:
     """Peak bytes of this process after its imports, after loading, and after one text."""
     peaks = {"imports": _peak()}
@@ -38,12 +44,6 @@ def measure(path: Path, modalities: list[str]) -> dict[str, int]:
         embedder.embed("text", [models.TextSample("a dog barking")])
         peaks["one text"] = _peak()
     return peaks
-
-
-def _peak() -> int:
-    """From the kernel's own account: ru_maxrss would remember the parent process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return KIBI * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def _in_fresh_process(path: Path, modalities: str) -> dict[str, int]:

@@ -14,22 +14,6 @@ from models.imagebind.sizes import SIZES
 from models.weights import DTYPES, INDEX_FORMAT, INDEX_NAME, Checkpoint, Stored, open_checkpoint
 
 
-def convert(source: Path, destination: Path) -> None:
-    """Write `source` (.pth or .safetensors) as a folder that `load` accepts in its place.
-
-    Vectors and identity stay the same; files of encoders that are not needed may be deleted.
-    Memory: one tensor. Raises WeightsError where `source` is no whole ImageBind checkpoint.
-    """
-    checkpoint = open_checkpoint(source)
-    _expect_imagebind(checkpoint)
-    destination.mkdir(parents=True, exist_ok=True)
-    files = {f"{name}.safetensors": tensors for name, tensors in _by_modality(checkpoint).items()}
-    for name, tensors in files.items():
-        _write(destination / name, tensors)
-    index = {INDEX_FORMAT: {"files": list(files), "digests": checkpoint.digests()}}
-    _replace(destination / INDEX_NAME, json.dumps(index, indent=1).encode())
-
-
 def _expect_imagebind(checkpoint: Checkpoint) -> None:
     faults = []
     for size, sizes in SIZES.items():
@@ -50,17 +34,6 @@ def _by_modality(checkpoint: Checkpoint) -> dict[str, dict[str, Stored]]:
     return groups
 
 
-def _write(path: Path, tensors: Mapping[str, Stored]) -> None:
-    """The safetensors format: length of the header, the header, the values one after the other."""
-    header = _header(tensors)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
-        for stored in tensors.values():
-            file.write(stored.read().flatten().view(torch.uint8).numpy().data)
-    beside.replace(path)
-
-
 def _header(tensors: Mapping[str, Stored]) -> bytes:
     names = {dtype: name for name, dtype in DTYPES.items()}
     rows, end = {}, 0
@@ -72,7 +45,34 @@ def _header(tensors: Mapping[str, Stored]) -> bytes:
     return text + b" " * (-len(text) % 8)  # values begin at a multiple of 8 bytes
 
 
+def _write(path: Path, tensors: Mapping[str, Stored]) -> None:
+    """The safetensors format: length of the header, the header, the values one after the other."""
+    header = _header(tensors)
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for stored in tensors.values():
+            file.write(stored.read().flatten().view(torch.uint8).numpy().data)
+    beside.replace(path)
+
+
 def _replace(path: Path, content: bytes) -> None:
     beside = path.with_name(path.name + ".part")
     beside.write_bytes(content)
     beside.replace(path)
+
+
+def convert(source: Path, destination: Path) -> None:
+    """Write `source` (.pth or .safetensors) as a folder that `load` accepts in its place.
+
+    Vectors and identity stay the same; files of encoders that are not needed may be deleted.
+    Memory: one tensor. Raises WeightsError where `source` is no whole ImageBind checkpoint.
+    """
+    checkpoint = open_checkpoint(source)
+    _expect_imagebind(checkpoint)
+    destination.mkdir(parents=True, exist_ok=True)
+    files = {f"{name}.safetensors": tensors for name, tensors in _by_modality(checkpoint).items()}
+    for name, tensors in files.items():
+        _write(destination / name, tensors)
+    index = {INDEX_FORMAT: {"files": list(files), "digests": checkpoint.digests()}}
+    _replace(destination / INDEX_NAME, json.dumps(index, indent=1).encode())

@@ -38,22 +38,6 @@ class Remote:
     sha256: str
 
 
-def fetch(remote: Remote, path: Path, *, progress: bool = True, first_wait_s: float = 1.0) -> Path:
-    """Download a file to `path` unless it is there, and return `path`.
-
-    What arrived stays in `path.part` across dropped connections and restarts. Waits between attempts
-    double from `first_wait_s`. A second process waits for the first. `progress` draws a bar where
-    standard error is a terminal. Raises WeightsError where the server refuses, offers another size,
-    sends other content or stays away, or the disk is too small.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(path):
-        if not _complete(path, remote.size):
-            with _bar(path.name, remote.size, progress) as bar:
-                _download(remote, path, bar, first_wait_s)
-    return path
-
-
 def _complete(path: Path, size: int) -> bool:
     """Only verified files get their final name, so the size is enough to know one again."""
     return path.is_file() and path.stat().st_size == size
@@ -90,26 +74,6 @@ def _bar(name: str, size: int, wanted: bool) -> Iterator[Bar]:  # noqa: FBT001 -
         yield Bar(progress, progress.add_task(name, total=size))
 
 
-def _download(remote: Remote, path: Path, bar: Bar, first_wait_s: float) -> None:
-    part = path.with_name(path.name + ".part")
-    _expect_room(part, remote.size)
-    if _size(part) > remote.size:
-        part.unlink()
-    failures, wait_s = 0, first_wait_s
-    while (before := _size(part)) != remote.size:
-        try:
-            _receive(remote, part, bar)
-        except httpx.TransportError as error:
-            failures, wait_s = (0, first_wait_s) if _size(part) > before else (failures + 1, wait_s * 2)
-            if failures == ATTEMPTS:
-                raise WeightsError(
-                    f"{remote.url} could not be downloaded: {error}; what arrived is kept"
-                ) from error
-            time.sleep(min(wait_s, LONGEST_WAIT_S))
-    _verify(remote, part)
-    part.replace(path)
-
-
 def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
@@ -120,24 +84,12 @@ def _expect_room(part: Path, size: int) -> None:
         raise WeightsError(f"{part.parent} has {free} bytes free; {missing} more are needed")
 
 
-def _receive(remote: Remote, part: Path, bar: Bar) -> None:
-    """One attempt: append what the server sends. Raises httpx.TransportError where the line breaks."""
-    arrived = _size(part)
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={arrived}-"} if arrived else {})
-    with httpx.stream("GET", remote.url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as answer:
-        resumed = _resumed(answer, part, remote)
-        with part.open("ab" if resumed else "wb") as file:
-            for chunk in answer.iter_raw():  # unbuffered: what came before a break is kept
-                file.write(chunk)
-                bar.show(file.tell())
-                if file.tell() > remote.size:
-                    break
-    _expect_size(remote, part)
-
-
 def _resumed(answer: httpx.Response, part: Path, remote: Remote) -> bool:
     """Whether the answer goes on where `part` ends; it starts anew where ranges are not supported."""
-    if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE or answer.is_server_error:
+    if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        part.unlink(missing_ok=True)  # the server's file is shorter; the next answer will tell its length
+        raise httpx.RemoteProtocolError("the server has nothing after what arrived")
+    if answer.is_server_error:
         raise httpx.RemoteProtocolError(f"the server answered {answer.status_code}")
     if not answer.is_success:
         raise WeightsError(f"{remote.url} answered {answer.status_code}; the file cannot be downloaded")
@@ -159,9 +111,63 @@ def _expect_size(remote: Remote, part: Path) -> None:
         raise httpx.RemoteProtocolError("the connection ended early")
 
 
+def _receive(remote: Remote, part: Path, bar: Bar) -> None:
+    """One attempt: append what the server sends. Raises httpx.RequestError where the line breaks."""
+    arrived = _size(part)
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={arrived}-"} if arrived else {})
+    with httpx.stream("GET", remote.url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as answer:
+        resumed = _resumed(answer, part, remote)
+        with part.open("ab" if resumed else "wb") as file:
+            for chunk in answer.iter_raw():  # unbuffered: what came before a break is kept
+                file.write(chunk)
+                bar.show(file.tell())
+                if file.tell() > remote.size:
+                    break
+    _expect_size(remote, part)
+
+
 def _verify(remote: Remote, part: Path) -> None:
     with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != remote.sha256:
         part.unlink()
         raise WeightsError(f"{remote.url} has sha256 {digest}; expected is {remote.sha256}")
+
+
+def _download(remote: Remote, path: Path, bar: Bar, first_wait_s: float) -> None:
+    part = path.with_name(path.name + ".part")
+    _expect_room(part, remote.size)
+    if _size(part) > remote.size:
+        part.unlink()
+    failures, wait_s = 0, first_wait_s
+    while (before := _size(part)) != remote.size:
+        try:
+            _receive(remote, part, bar)
+        except httpx.RequestError as error:
+            failures, wait_s = (0, first_wait_s) if _size(part) > before else (failures + 1, wait_s * 2)
+            if failures == ATTEMPTS:
+                raise WeightsError(
+                    f"{remote.url} could not be downloaded: {error}; what arrived is kept"
+                ) from error
+            time.sleep(min(wait_s, LONGEST_WAIT_S))
+    _verify(remote, part)
+    part.replace(path)
+
+
+def fetch(remote: Remote, path: Path, *, progress: bool = True, first_wait_s: float = 1.0) -> Path:
+    """Download a file to `path` unless it is there, and return `path`.
+
+    What arrived stays in `path.part` across dropped connections and restarts. Waits between attempts
+    double from `first_wait_s`. A second process waits for the first. `progress` draws a bar where
+    standard error is a terminal. Raises WeightsError where the server refuses, offers another size,
+    sends other content or stays away, or the disk is too small.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path):
+            if not _complete(path, remote.size):
+                with _bar(path.name, remote.size, progress) as bar:
+                    _download(remote, path, bar, first_wait_s)
+    except OSError as error:
+        raise WeightsError(f"{path} could not be written: {error}") from error
+    return path

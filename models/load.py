@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,8 @@ from models.embedder import TOWER_OF, Embedder
 from models.errors import ParameterError, UnknownModalityError, UnknownModelError, WeightsError
 from models.imagebind.assemble import assemble as assemble_imagebind
 from models.registry import OPEN_CLIP_PREFIX, REGISTRY, Entry, cache_dir, entry_of
+
+log = logging.getLogger(__name__)
 
 Assemble: TypeAlias = Callable[[str, Path | None, Sequence[str]], Assembly]
 
@@ -30,7 +33,9 @@ def _weights_of(entry: Entry, weights: Path | None) -> Path:
     assert entry.size_bytes is not None
     assert entry.sha256 is not None
     remote = Remote(entry.source, entry.size_bytes, entry.sha256)
-    return fetch(remote, cache_dir() / Path(entry.source).name)
+    path = cache_dir() / Path(entry.source).name
+    log.info("weights of %s (%s): %s, kept as %s", entry.name, entry.licence, entry.source, path)
+    return fetch(remote, path)
 
 
 def _imagebind(name: str, weights: Path | None, modalities: Sequence[str]) -> Assembly:
@@ -101,6 +106,7 @@ def load(
         raise UnknownModelError(f"there is no model {name!r}; accepted are {', '.join(REGISTRY)}")
     _expect_device(device)
     path = None if weights is None else Path(weights)
+    log.info("loading %s, licence: %s", name, entry.licence)
     made = FAMILIES[entry.name](name, path, _chosen(entry, modalities))
     return Embedder(
         name=name,

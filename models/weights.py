@@ -41,12 +41,6 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
 )
 
 
-def digest_of(tensor: torch.Tensor) -> str:
-    """sha256 over shape, dtype and a fixed sample of the values; file and format do not matter."""
-    flat = tensor.detach().cpu().flatten()
-    return _digest(tuple(tensor.shape), tensor.dtype, [flat[at : at + SAMPLED] for at in _runs(len(flat))])
-
-
 def _digest(shape: tuple[int, ...], dtype: torch.dtype, runs: list[torch.Tensor]) -> str:
     seen = hashlib.sha256(f"{list(shape)} {dtype}".encode())
     for run in runs:
@@ -59,6 +53,12 @@ def _runs(count: int) -> tuple[int, ...]:
     if count <= 3 * SAMPLED:
         return tuple(range(0, count, SAMPLED))
     return 0, (count - SAMPLED) // 2, count - SAMPLED
+
+
+def digest_of(tensor: torch.Tensor) -> str:
+    """sha256 over shape, dtype and a fixed sample of the values; file and format do not matter."""
+    flat = tensor.detach().cpu().flatten()
+    return _digest(tuple(tensor.shape), tensor.dtype, [flat[at : at + SAMPLED] for at in _runs(len(flat))])
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,16 @@ class Stored:
         return values
 
 
+def identity_of(preprocessing: str, digests: Mapping[str, str]) -> str:
+    """A model's identity: sha256 over the version of its preprocessing and its tensors' digests."""
+    return hashlib.sha256(json.dumps([preprocessing, digests], sort_keys=True).encode()).hexdigest()
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Torch takes a vector of one value for a scalar, and so do we."""
+    return shape == expected or (expected == () and shape == (1,))
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The tensors that are there, by key; `absent` holds digests of those left in files that are not."""
@@ -141,29 +151,12 @@ class Checkpoint:
             raise WeightsError(f"{self.path} {fault} {', '.join(keys[:NAMED])}{more}")
 
 
-def identity_of(preprocessing: str, digests: Mapping[str, str]) -> str:
-    """A model's identity: sha256 over the version of its preprocessing and its tensors' digests."""
-    return hashlib.sha256(json.dumps([preprocessing, digests], sort_keys=True).encode()).hexdigest()
-
-
-def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    """Torch takes a vector of one value for a scalar, and so do we."""
-    return shape == expected or (expected == () and shape == (1,))
-
-
-def open_checkpoint(path: Path) -> Checkpoint:
-    """The table of a checkpoint's tensors. Raises WeightsError for anything that is none."""
-    if path.is_dir():
-        return _folder(path)
-    if not path.is_file():
-        raise WeightsError(f"there is no file {path}; accepted is {ACCEPTED}")
-    with path.open("rb") as file:
-        magic = file.read(9)
-    if magic.startswith(b"PK"):
-        return Checkpoint(path, _torch_file(path))
-    if magic.endswith(b"{"):
-        return Checkpoint(path, _safetensors_file(path))
-    raise WeightsError(f"{path} is not a checkpoint; accepted is {ACCEPTED}")
+def _placed(path: Path, tensor: torch.Tensor) -> Stored:
+    start = tensor.untyped_storage()._checkpoint_offset  # noqa: SLF001 - where torch.load tells the place
+    if start is None:
+        raise ValueError("a tensor has no place in the file")
+    offset = start + int(tensor.storage_offset()) * tensor.itemsize
+    return Stored(path, offset, tensor.dtype, tuple(tensor.shape), tuple(tensor.stride()))
 
 
 def _torch_file(path: Path) -> dict[str, Stored]:
@@ -174,24 +167,6 @@ def _torch_file(path: Path) -> dict[str, Stored]:
     except Exception as error:  # a broken or hostile file can fail anywhere inside torch
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"{path} holds no plain state dict ({reason}); accepted is {ACCEPTED}") from error
-
-
-def _placed(path: Path, tensor: torch.Tensor) -> Stored:
-    start = tensor.untyped_storage()._checkpoint_offset  # noqa: SLF001 - where torch.load tells the place
-    if start is None:
-        raise ValueError("a tensor has no place in the file")
-    offset = start + int(tensor.storage_offset()) * tensor.itemsize
-    return Stored(path, offset, tensor.dtype, tuple(tensor.shape), tuple(tensor.stride()))
-
-
-def _safetensors_file(path: Path) -> dict[str, Stored]:
-    try:
-        with safe_open(path, "pt"):  # checks the header and that offsets and file length agree
-            header, data = _safetensors_header(path)
-        rows = {key: row for key, row in header.items() if key != "__metadata__"}
-        return {key: _row(path, data, row) for key, row in rows.items()}
-    except (SafetensorError, KeyError) as error:
-        raise WeightsError(f"{path} is not a usable safetensors file: {error}") from error
 
 
 def _safetensors_header(path: Path) -> tuple[dict[str, Any], int]:
@@ -207,6 +182,16 @@ def _row(path: Path, data: int, row: dict[str, Any]) -> Stored:
     return Stored(path, data + row["data_offsets"][0], DTYPES[row["dtype"]], shape, stride)
 
 
+def _safetensors_file(path: Path) -> dict[str, Stored]:
+    try:
+        with safe_open(path, "pt"):  # checks the header and that offsets and file length agree
+            header, data = _safetensors_header(path)
+        rows = {key: row for key, row in header.items() if key != "__metadata__"}
+        return {key: _row(path, data, row) for key, row in rows.items()}
+    except (SafetensorError, KeyError) as error:
+        raise WeightsError(f"{path} is not a usable safetensors file: {error}") from error
+
+
 def _folder(path: Path) -> Checkpoint:
     """A converted checkpoint; files of encoders that are not wanted may be left out of the folder."""
     try:
@@ -218,3 +203,22 @@ def _folder(path: Path) -> Checkpoint:
     present = [file for file in files if file.is_file()]
     tensors = {key: stored for file in present for key, stored in _safetensors_file(file).items()}
     return Checkpoint(path, tensors, {key: value for key, value in digests.items() if key not in tensors})
+
+
+def _file(path: Path) -> Checkpoint:
+    """A file by its first bytes: torch's format is a zip, safetensors begins with a length and a brace."""
+    with path.open("rb") as file:
+        magic = file.read(9)
+    if magic.startswith(b"PK"):
+        return Checkpoint(path, _torch_file(path))
+    if magic.endswith(b"{"):
+        return Checkpoint(path, _safetensors_file(path))
+    raise WeightsError(f"{path} is not a checkpoint; accepted is {ACCEPTED}")
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """The table of a checkpoint's tensors. Raises WeightsError for anything that is none."""
+    try:
+        return _folder(path) if path.is_dir() else _file(path)
+    except OSError as error:
+        raise WeightsError(f"{path} could not be read ({error.strerror}); accepted is {ACCEPTED}") from error

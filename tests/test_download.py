@@ -39,12 +39,14 @@ class Handler(BaseHTTPRequestHandler):
         first = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.server.ranges else 0
         body, whole = self.server.content[first:], len(self.server.content)
         partial = bool(wanted) and self.server.ranges and self.server.status == 200
+        if partial and not body:
+            return self.send_error(416)
         self.send_response(206 if partial else self.server.status)
         if partial:
             self.send_header("Content-Range", f"bytes {first}-{whole - 1}/{whole}")
         self.send_header("Content-Length", str(self.server.declared or len(body)))
         self.end_headers()
-        self.wfile.write(body[: self.server.drops.pop(0)] if self.server.drops else body)
+        return self.wfile.write(body[: self.server.drops.pop(0)] if self.server.drops else body)
 
 
 @pytest.fixture
@@ -97,6 +99,21 @@ def test_leftovers_longer_than_the_file_are_thrown_away(server, tmp_path):
     """A part of some other file."""
     (tmp_path / "model.bin.part").write_bytes(CONTENT + b"more")
     assert get(server, tmp_path / "model.bin").read_bytes() == CONTENT
+
+
+def test_leftovers_longer_than_the_servers_file_are_thrown_away(server, tmp_path):
+    """The server answers 416 to the range, then tells its length, which is wrong."""
+    server.content = CONTENT[:1000]
+    (tmp_path / "model.bin.part").write_bytes(CONTENT[:2000])
+    with pytest.raises(WeightsError, match="offers 1000 bytes"):
+        get(server, tmp_path / "model.bin")
+
+
+def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
+    """A file stands where the folder should be."""
+    (tmp_path / "cache").write_bytes(b"")
+    with pytest.raises(WeightsError, match="could not be written"):
+        get(server, tmp_path / "cache" / "model.bin")
 
 
 def test_a_file_that_is_there_is_not_asked_for_again(server, tmp_path):

@@ -18,16 +18,6 @@ from models.weights import Checkpoint, open_checkpoint
 PREPROCESSING = "imagebind 1"
 
 
-def assemble(size: str, weights: Path, modalities: Sequence[str]) -> Assembly:
-    """`size`: a row of SIZES; `weights`: a file or folder. Raises WeightsError."""
-    sizes = SIZES[size]
-    checkpoint = open_checkpoint(weights)
-    needed = {key: name for name in modalities for key in _keys(name, sizes)}
-    checkpoint.expect(published_shapes(sizes), needed)
-    towers = {name: _tower(name, sizes, checkpoint) for name in modalities}
-    return Assembly(sizes.dim, towers, checkpoint.identity(PREPROCESSING))
-
-
 def _keys(modality: str, sizes: Sizes) -> list[str]:
     return list(published_keys(modality, build(modality, sizes)).values())
 
@@ -39,3 +29,13 @@ def _tower(modality: str, sizes: Sizes, checkpoint: Checkpoint) -> Tower:
     state = {own: checkpoint.read(name, shapes[own]) for own, name in names.items()}
     encoder.load_state_dict(state, assign=True)
     return Tower(prepare_by_kind(modality, TAKES[modality]), encoder.eval(), temperature(encoder))
+
+
+def assemble(size: str, weights: Path, modalities: Sequence[str]) -> Assembly:
+    """`size`: a row of SIZES; `weights`: a file or folder. Raises WeightsError."""
+    sizes = SIZES[size]
+    checkpoint = open_checkpoint(weights)
+    needed = {key: name for name in modalities for key in _keys(name, sizes)}
+    checkpoint.expect(published_shapes(sizes), needed)
+    towers = {name: _tower(name, sizes, checkpoint) for name in modalities}
+    return Assembly(sizes.dim, towers, checkpoint.identity(PREPROCESSING))

@@ -21,20 +21,6 @@ MEAN = -4.268
 STD = 9.138
 
 
-def prepare_audio(sample: AudioSample) -> Views:
-    """Evenly spaced clips of 2 s; a shorter sound is padded with zeros before the statistics."""
-    if sample.waveform.size < SHORTEST:
-        raise MediaError(
-            f"the sound has {sample.waveform.size} samples at 16 kHz; at least {SHORTEST} (25 ms) are needed",
-            code="media_too_short",
-        )
-    clips = AUDIO_CLIPS if sample.clips is None else sample.clips
-    waveform = torch.from_numpy(sample.waveform)
-    spans = audio_spans(len(waveform), AUDIO_RATE_HZ, clips)
-    views = torch.stack([log_mel(waveform[start:end]) for start, end in spans])
-    return Views(views, notes=_unheard(sample, clips))
-
-
 def _unheard(sample: AudioSample, clips: int) -> tuple[str, ...]:
     if sample.duration_s <= CLIP_S * clips:
         return ()
@@ -59,3 +45,17 @@ def log_mel(waveform: torch.Tensor) -> torch.Tensor:
     )
     padded = functional.pad(bank.T, (0, max(MEL_FRAMES - len(bank), 0)))[:, :MEL_FRAMES]
     return (padded[None] - MEAN) / STD
+
+
+def prepare_audio(sample: AudioSample) -> Views:
+    """Evenly spaced clips of 2 s; a shorter sound is padded with zeros before the statistics."""
+    if sample.waveform.size < SHORTEST:
+        raise MediaError(
+            f"the sound has {sample.waveform.size} samples at 16 kHz; at least {SHORTEST} (25 ms) are needed",
+            code="media_too_short",
+        )
+    clips = AUDIO_CLIPS if sample.clips is None else sample.clips
+    waveform = torch.from_numpy(sample.waveform)
+    spans = audio_spans(len(waveform), AUDIO_RATE_HZ, clips)
+    views = torch.stack([log_mel(waveform[start:end]) for start, end in spans])
+    return Views(views, notes=_unheard(sample, clips))

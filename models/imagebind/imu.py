@@ -16,13 +16,6 @@ WINDOW_S = IMU_SAMPLES / RATE_HZ
 MAX_WINDOWS = 3
 
 
-def prepare_imu(sample: ImuSample) -> Views:
-    """Up to 3 evenly spaced windows; a recording shorter than 5 s is repeated until it fills one."""
-    length = max(round(len(sample.values) * RATE_HZ / sample.sample_rate), 1)
-    windows = [_window(sample, length, start) for start in window_starts(length)]
-    return Views(torch.from_numpy(np.stack(windows)), _notes(length))
-
-
 def window_starts(length: int) -> list[int]:
     """First sample of each window of a recording of `length` samples at 400 Hz."""
     windows = min(max(math.ceil(length / IMU_SAMPLES), 1), MAX_WINDOWS)
@@ -46,3 +39,10 @@ def _notes(length: int) -> tuple[str, ...]:
     if length > MAX_WINDOWS * IMU_SAMPLES:
         return (f"{MAX_WINDOWS} windows of {WINDOW_S:g} s used, of {seconds:.1f} s",)
     return ()
+
+
+def prepare_imu(sample: ImuSample) -> Views:
+    """Up to 3 evenly spaced windows; a recording shorter than 5 s is repeated until it fills one."""
+    length = max(round(len(sample.values) * RATE_HZ / sample.sample_rate), 1)
+    windows = [_window(sample, length, start) for start in window_starts(length)]
+    return Views(torch.from_numpy(np.stack(windows)), _notes(length))

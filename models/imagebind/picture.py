@@ -26,16 +26,20 @@ MAX_DISPARITY = 75.0  # pixels; becomes 1
 DISPARITY_MEAN, DISPARITY_STD = 0.0418, 0.0295
 
 
+def _square(values: Float32) -> torch.Tensor:
+    """The middle square of a picture (H, W) as (1, 1, 224, 224), bilinear; the same at that size."""
+    side = min(values.shape)
+    top, left = ((length - side) // 2 for length in values.shape)
+    square = torch.from_numpy(np.ascontiguousarray(values[top : top + side, left : left + side]))
+    size = (IMAGE_SIDE, IMAGE_SIDE)
+    if square.shape == size:
+        return square[None, None]
+    return functional.interpolate(square[None, None], size, mode="bilinear", antialias=True)
+
+
 def prepare_thermal(sample: ThermalSample) -> Views:
     """The middle square of the values in [0, 1]."""
     return Views(_square(sample.values), sample.notes)
-
-
-def prepare_depth(sample: DepthSample) -> Views:
-    """The middle square of the standardised disparity; a pixel without a reading counts as infinitely far."""
-    notes = ("relative depth: its scale is a guess",) if sample.relative else ()
-    scaled = _square(disparity(sample))
-    return Views((scaled - DISPARITY_MEAN) / DISPARITY_STD, notes)
 
 
 def disparity(sample: DepthSample) -> Float32:
@@ -48,12 +52,8 @@ def disparity(sample: DepthSample) -> Float32:
     return values
 
 
-def _square(values: Float32) -> torch.Tensor:
-    """The middle square of a picture (H, W) as (1, 1, 224, 224), bilinear; the same at that size."""
-    side = min(values.shape)
-    top, left = ((length - side) // 2 for length in values.shape)
-    square = torch.from_numpy(np.ascontiguousarray(values[top : top + side, left : left + side]))
-    size = (IMAGE_SIDE, IMAGE_SIDE)
-    if square.shape == size:
-        return square[None, None]
-    return functional.interpolate(square[None, None], size, mode="bilinear", antialias=True)
+def prepare_depth(sample: DepthSample) -> Views:
+    """The middle square of the standardised disparity; a pixel without a reading counts as infinitely far."""
+    notes = ("relative depth: its scale is a guess",) if sample.relative else ()
+    scaled = _square(disparity(sample))
+    return Views((scaled - DISPARITY_MEAN) / DISPARITY_STD, notes)

@@ -14,17 +14,6 @@ from models.samples import TextSample
 READ_AT_MOST = 4096
 
 
-def prepare_text(sample: TextSample) -> Views:
-    """One row int64 (1, 77). Start and end are put around token ids that lack them."""
-    if sample.text is not None:
-        ids, whole = clip_bpe.encode(sample.text[:READ_AT_MOST]), len(sample.text) <= READ_AT_MOST
-    else:
-        ids, whole = _bare(sample.tokens or ()), True
-    row, cut = clip_bpe.row(ids)
-    notes = (f"text cut to {clip_bpe.CONTEXT} tokens",) if cut or not whole else ()
-    return Views(torch.tensor([row]), notes, tokens=min(len(ids) + 2, clip_bpe.CONTEXT))
-
-
 def _bare(tokens: tuple[int, ...]) -> list[int]:
     """Token ids without the start and the end that may stand around them."""
     wrong = [token for token in tokens if not 0 <= token < clip_bpe.VOCABULARY]
@@ -35,3 +24,14 @@ def _bare(tokens: tuple[int, ...]) -> list[int]:
     ids = list(tokens)
     ids = ids[1:] if ids[:1] == [clip_bpe.START] else ids
     return ids[: ids.index(clip_bpe.END)] if clip_bpe.END in ids else ids
+
+
+def prepare_text(sample: TextSample) -> Views:
+    """One row int64 (1, 77). Start and end are put around token ids that lack them."""
+    if sample.text is not None:
+        ids, whole = clip_bpe.encode(sample.text[:READ_AT_MOST]), len(sample.text) <= READ_AT_MOST
+    else:
+        ids, whole = _bare(sample.tokens or ()), True
+    row, cut = clip_bpe.row(ids)
+    notes = (f"text cut to {clip_bpe.CONTEXT} tokens",) if cut or not whole else ()
+    return Views(torch.tensor([row]), notes, tokens=min(len(ids) + 2, clip_bpe.CONTEXT))
