@@ -34,9 +34,10 @@ def npy(values):
     return file.getvalue()
 
 
-def wav(name):
+def wav(name, channels=slice(None)):
     file = io.BytesIO()
-    soundfile.write(file, inputs[f"audio/pcm16_{name}"], int(inputs[f"audio/rate_{name}"]), format="WAV")
+    pcm, rate = inputs[f"audio/pcm16_{name}"][:, channels], int(inputs[f"audio/rate_{name}"])
+    soundfile.write(file, pcm, rate, format="WAV")
     return file.getvalue()
 
 
@@ -57,6 +58,13 @@ def test_wav_files(embedder, name):
     """Mono sounds at 16 and 8 kHz, longer and shorter than a clip; clips do not damage each other."""
     row = embed(embedder, "audio", wav(name))
     reference = outputs["audio/procedural/embedding_if_clips_are_copied"][[SOUNDS[name]]]
+    assert distance(row, unit(reference)) < UNIT_TOLERANCE
+
+
+def test_a_wav_file_at_44100_hz(embedder):
+    """The left channel alone, which is all that the reference hears of a stereo file."""
+    row = embed(embedder, "audio", wav("stereo_44k1_2p61s", slice(1)))
+    reference = outputs["audio/procedural/embedding_if_clips_are_copied"][[1]]
     assert distance(row, unit(reference)) < UNIT_TOLERANCE
 
 
