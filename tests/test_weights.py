@@ -225,3 +225,13 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     assert cache_dir() == tmp_path
     monkeypatch.delenv(CACHE_VARIABLE)
     assert cache_dir().parts[-2:] == ("sensorium", "models")
+
+
+def test_a_registered_download_is_looked_for_in_the_cache(monkeypatch, tmp_path):
+    """A file of the right length there (a hole, here) is taken without any request, and then read."""
+    entry = REGISTRY["imagebind-huge"]
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    with (tmp_path / "imagebind_huge.pth").open("wb") as file:
+        file.truncate(entry.size_bytes)
+    with pytest.raises(WeightsError, match=r"imagebind_huge\.pth is not a checkpoint"):
+        models.load("imagebind-huge", modalities=["text"])
