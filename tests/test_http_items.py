@@ -1,0 +1,240 @@
+"""Collections and items over HTTP: stored, replaced, read, paged, deleted."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from tests import media_files as files
+from tests.small_embedder import DIM, small_embedder
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def store(client, collection, *items):
+    answer = client.post(f"{collection}/items", json={"items": list(items)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"]
+
+
+def counted(client, collection):
+    return client.get(collection).json()["items"]
+
+
+def test_a_collection_is_made_once(client):
+    """201 the first time, 200 the second, then listed, read and dropped."""
+    path = "/v1/collections/made-once"
+    assert client.put(path, json={"model": "small-test", "recall": 0.95}).status_code == 201
+    again = client.put(path)
+    assert again.status_code == 200
+    assert again.json() == client.get(path).json()
+    assert again.json()["dimension"] == DIM
+    assert again.json()["created_at"].endswith("Z")
+    listed = client.get("/v1/collections").json()
+    assert listed["object"] == "list"
+    assert "made-once" in [each["name"] for each in listed["data"]]
+    assert client.delete(path).json() == {"name": "made-once", "deleted": True}
+    assert client.get(path).json()["error"]["code"] == "collection_not_found"
+
+
+def test_another_model_is_refused(serve, tmp_path):
+    """A collection of one identity answers 409 under another, for writes, searches and PUT; never results."""
+    first = serve(data_dir=tmp_path / "one")
+    first.put("/v1/collections/c")
+    store(first, "/v1/collections/c", {"id": "a", "content": "a"})
+    first.app.state.engine.store.close()
+    other = serve(small_embedder(seed=1), data_dir=tmp_path / "one")
+    assert other.put("/v1/collections/c").status_code == 409
+    assert other.post("/v1/collections/c/search", json={"query": "a"}).status_code == 409
+    refused = other.post("/v1/collections/c/items", json={"items": [{"content": "b"}]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "identity_mismatch")
+    assert other.get("/v1/collections/c/items/a").status_code == 200
+
+
+def test_an_item_keeps_what_came_with_it(client, collection):
+    """Metadata, modality, time, vector where asked for, and the original file with its media type."""
+    uri = f"data:image/png;base64,{b64(files.png())}"
+    [stored] = store(client, collection, {"id": "p/1", "content": {"image": uri}, "metadata": {"iso": 100}})
+    assert stored == {"id": "p/1", "status": "stored", "modality": "image", "notes": []}
+    item = client.get(f"{collection}/items/p/1").json()
+    assert (item["id"], item["modality"], item["metadata"]) == ("p/1", "image", {"iso": 100})
+    assert "vector" not in item
+    vector = client.get(f"{collection}/items/p/1", params={"with_vector": True}).json()["vector"]
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    media = client.get(f"{collection}/items/p/1/media")
+    assert media.content == files.png()
+    assert media.headers["content-type"] == "image/png"
+    assert media.headers["x-content-type-options"] == "nosniff"
+
+
+def test_media_that_a_browser_would_run_are_served_as_bytes(client, collection):
+    """A media type that is none of the modality's does not come back."""
+    form = [("file", ("x.png", files.png(), "text/html"))]
+    answer = client.post(f"{collection}/items", files=form, data={"modality": "image"})
+    identifier = answer.json()["results"][0]["id"]
+    media = client.get(f"{collection}/items/{identifier}/media")
+    assert media.headers["content-type"] == "application/octet-stream"
+
+
+def test_a_collection_without_media_keeps_none(client):
+    """`"media": "none"`: the item is there, its file is not."""
+    path = "/v1/collections/no-media"
+    client.put(path, json={"media": "none"})
+    store(client, path, {"id": "a", "content": {"image": b64(files.png())}})
+    assert client.get(f"{path}/items/a").status_code == 200
+    missing = client.get(f"{path}/items/a/media")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "media_not_found")
+    client.delete(path)
+
+
+def test_the_same_content_without_an_id_is_stored_once(client, collection):
+    """Twice in one request, once more in a form: one item, named by its content's hash."""
+    part = {"imu": b64(files.imu_csv(time=False)), "sample_rate": 50}
+    first, second = store(client, collection, {"content": part}, {"content": part})
+    form = [("file", ("walk.csv", files.imu_csv(time=False), "text/csv"))]
+    answer = client.post(f"{collection}/items", files=form, data={"sample_rate": "50"})
+    assert first["id"] == second["id"] == answer.json()["results"][0]["id"]
+    assert counted(client, collection) == {"imu": 1}
+
+
+def test_other_parameters_make_other_content(client, collection):
+    """The same file at another rate is another item."""
+    part = {"imu": b64(files.imu_csv(time=False)), "sample_rate": 50}
+    store(client, collection, {"content": part}, {"content": {**part, "sample_rate": 100}})
+    assert counted(client, collection) == {"imu": 2}
+
+
+def test_the_same_id_again_replaces_everything(client, collection):
+    """Vector, modality, metadata and media together."""
+    store(client, collection, {"id": "a", "content": {"image": b64(files.png())}, "metadata": {"old": 1}})
+    store(client, collection, {"id": "a", "content": "words", "metadata": {"new": 2}})
+    item = client.get(f"{collection}/items/a").json()
+    assert (item["modality"], item["metadata"]) == ("text", {"new": 2})
+    assert client.get(f"{collection}/items/a/media").text == "words"
+    assert counted(client, collection) == {"text": 1}
+
+
+def test_an_id_given_twice_is_refused_the_second_time(client, collection):
+    """One id cannot mean two things in one request."""
+    first, second = store(client, collection, {"id": "a", "content": "x"}, {"id": "a", "content": "y"})
+    assert first["status"] == "stored"
+    assert second["error"]["code"] == "duplicate_id"
+    assert client.get(f"{collection}/items/a/media").text == "x"
+
+
+def test_faults_of_an_item_itself_are_its_own(client, collection):
+    """An empty or long id, metadata of 1 MB, a vector too short, no content: each alone."""
+    faults = [
+        {"id": "", "content": "a"},
+        {"id": "x" * 10_000, "content": "a"},
+        {"id": 5, "content": "a"},
+        {"content": "a", "metadata": {"big": "x" * 1_000_000}},
+        {"content": "a", "metadata": [1]},
+        {"vector": [1.0], "modality": "text"},
+        {"vector": [0.0] * DIM, "modality": "text"},
+        {"vector": [1.0] * DIM, "modality": "smell"},
+        {"content": "a", "vector": [1.0] * DIM},
+        {"content": "a", "colour": "red"},
+        {"content": {"id": "other"}},
+        {},
+        5,
+    ]
+    results = store(client, collection, *faults, {"id": "good", "content": "a"})
+    assert [each["status"] for each in results] == ["error"] * len(faults) + ["stored"]
+    places = [each["error"]["param"] for each in results[:-1]]
+    assert all(place.startswith(f"items[{i}]") for i, place in enumerate(places)), places
+    assert counted(client, collection) == {"text": 1}
+
+
+def test_ready_vectors_are_stored(client, collection):
+    """`vector` and `modality` in place of content."""
+    vector = np.arange(1, DIM + 1, dtype=np.float32)
+    store(client, collection, {"id": "v", "vector": vector.tolist(), "modality": "audio"})
+    item = client.get(f"{collection}/items/v", params={"with_vector": True}).json()
+    assert item["modality"] == "audio"
+    assert np.allclose(item["vector"], vector / np.linalg.norm(vector), atol=1e-6)
+    assert client.get(f"{collection}/items/v/media").status_code == 404
+
+
+def test_a_form_of_several_files_becomes_items(client, collection):
+    """Modalities by media type, metadata and ids by file name; a broken file fails alone."""
+    form = [
+        ("file", ("a.png", files.png(), "image/png")),
+        ("file", ("b.wav", files.wav(), "audio/wav")),
+        ("file", ("c.txt", b"a dog", "text/plain")),
+        ("file", ("broken.jpg", files.jpeg()[:100], "image/jpeg")),
+        ("file", ("what.bin", b"??", "application/octet-stream")),
+    ]
+    fields = {"metadata": json.dumps({"b.wav": {"loud": True}}), "ids": json.dumps({"b.wav": "bark"})}
+    body = client.post(f"{collection}/items", files=form, data=fields).json()
+    assert [each["file"] for each in body["results"]] == [name for _, (name, _, _) in form]
+    assert [each.get("modality") for each in body["results"]] == ["image", "audio", "text", None, None]
+    assert body["results"][4]["error"]["code"] == "unsupported_media_type"
+    assert (body["stored"], body["failed"]) == (3, 2)
+    assert client.get(f"{collection}/items/bark").json()["metadata"] == {"loud": True}
+
+
+def test_a_form_may_say_what_its_files_are(client, collection):
+    """A 16-bit PNG as depth, not as the picture that its name says."""
+    form = [("file", ("d.png", files.depth_png(), "image/png"))]
+    answer = client.post(f"{collection}/items", files=form, data={"modality": "depth", "fx": "518.9"})
+    assert answer.json()["results"][0]["modality"] == "depth"
+    refused = client.post(f"{collection}/items", files=form, data={"modality": "smell"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "modality")
+
+
+def test_pages_show_every_item_once_in_one_order(client, collection):
+    """Cursors, a filter by modality, and vectors where asked for."""
+    items = [{"id": f"t{i}", "content": f"text {i}"} for i in range(7)]
+    store(client, collection, *items, {"id": "p", "content": {"image": b64(files.png())}})
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        page = client.get(f"{collection}/items", params=params).json()
+        seen += [each["id"] for each in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [*(f"t{i}" for i in range(7)), "p"]
+    pictures = client.get(f"{collection}/items", params={"modality": "image", "with_vector": True}).json()
+    assert [each["id"] for each in pictures["items"]] == ["p"]
+    assert len(pictures["items"][0]["vector"]) == DIM
+
+
+@pytest.mark.parametrize(
+    "params", [{"limit": 0}, {"limit": 1001}, {"cursor": "nonsense"}, {"modality": "smell"}]
+)
+def test_a_page_that_cannot_be_is_refused(client, collection, params):
+    """400 that names the parameter or what it accepts."""
+    answer = client.get(f"{collection}/items", params=params)
+    assert answer.status_code == 400
+    assert next(iter(params)) in json.dumps(answer.json())
+
+
+def test_items_are_deleted_by_id_by_ids_and_by_filter(client, collection):
+    """Each says how many; what is not there is 404 for one, passed over in a list."""
+    items = [{"id": f"{i}", "content": f"text {i}", "metadata": {"n": i}} for i in range(6)]
+    store(client, collection, *items)
+    assert client.delete(f"{collection}/items/0").json() == {"deleted": 1}
+    assert client.delete(f"{collection}/items/0").status_code == 404
+    answer = client.post(f"{collection}/items/delete", json={"ids": ["0", "1", "2"]})
+    assert answer.json() == {"deleted": 2}
+    condition = {"must": [{"key": "n", "range": {"gte": 5}}]}
+    assert client.post(f"{collection}/items/delete", json={"filter": condition}).json() == {"deleted": 1}
+    both = client.post(f"{collection}/items/delete", json={"ids": ["3"], "filter": condition})
+    assert both.status_code == 400
+    assert counted(client, collection) == {"text": 2}
+
+
+def test_what_was_stored_is_there_after_a_restart(serve, tmp_path):
+    """Stop one server, start another on the same folder."""
+    first = serve(data_dir=tmp_path / "kept")
+    first.put("/v1/collections/c")
+    store(first, "/v1/collections/c", {"id": "a", "content": "a dog", "metadata": {"k": 1}})
+    first.app.state.engine.store.close()
+    second = serve(data_dir=tmp_path / "kept")
+    found = second.post("/v1/collections/c/search", json={"query": "a dog"}).json()["results"]
+    assert [(each["id"], each["metadata"]) for each in found] == [("a", {"k": 1})]
