@@ -1,0 +1,90 @@
+"""Prepare of image, video, thermal and depth: the middle square, resized, as numbers around 0."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+
+from models.embedder import Views
+from models.samples import DepthSample, Float32, ImageSample, ThermalSample, UInt8, VideoSample
+
+IMAGE_SIDE = 64  # pixels
+THERMAL_SIDE = 96
+DEPTH_SIDE = 64
+KEPT = 0.85  # share of the short side inside the middle square
+VIDEO_FRAMES = 8  # looked at, spread over the video
+
+PIXEL_MEAN, PIXEL_STD = 118.0, 64.0  # of 0..255
+THERMAL_MEAN, THERMAL_STD = 0.45, 0.22  # of 0..1
+
+NEAREST_M, FARTHEST_M = 0.05, 100.0  # distances beyond are taken as these
+FLAT = 0.05  # standard deviation of log distance below which a map counts as flat
+
+
+def middle(shape: tuple[int, ...], kept: float = KEPT) -> tuple[slice, slice]:
+    """Rows and columns of the middle square of a picture (H, W, ...)."""
+    side = max(1, round(kept * min(shape[:2])))
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    return slice(top, top + side), slice(left, left + side)
+
+
+def square(pixels: UInt8, side: int, kept: float = KEPT) -> UInt8:
+    """uint8 (H, W, 3) -> (side, side, 3), antialiased."""
+    image = Image.fromarray(np.ascontiguousarray(pixels[middle(pixels.shape, kept)]))
+    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def plane(values: Float32, side: int, kept: float = KEPT) -> Float32:
+    """float32 (H, W) -> (side, side), antialiased."""
+    image = Image.fromarray(np.ascontiguousarray(values[middle(values.shape, kept)]))
+    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+
+
+def image_input(pixels: UInt8) -> torch.Tensor:
+    """uint8 (n, side, side, 3) -> float32 (n, 3, side, side)."""
+    return (torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() - PIXEL_MEAN) / PIXEL_STD
+
+
+def thermal_input(values: Float32) -> torch.Tensor:
+    """float32 (n, side, side) in [0, 1] -> (n, 1, side, side)."""
+    return (torch.from_numpy(np.array(values))[:, None] - THERMAL_MEAN) / THERMAL_STD
+
+
+def depth_planes(metres: Float32, side: int = DEPTH_SIDE, kept: float = KEPT) -> Float32:
+    """float32 (H, W), 0 = no reading -> (2, side, side): standardised log distance, share of readings.
+
+    Standardising per picture over its readings makes metres and relative maps look alike.
+    """
+    valid = (metres > 0).astype(np.float32)
+    logs = np.log(np.clip(metres, NEAREST_M, FARTHEST_M)) * valid
+    weight = plane(valid, side, kept)
+    value = plane(logs.astype(np.float32), side, kept) / np.maximum(weight, 1e-3)
+    seen = weight > 0.5
+    if not seen.any():
+        return np.stack([np.zeros_like(weight), weight])
+    spread = max(float(value[seen].std()), FLAT)
+    return np.stack([np.where(seen, (value - value[seen].mean()) / spread, 0.0), weight]).astype(np.float32)
+
+
+def prepare_image(sample: ImageSample) -> Views:
+    """One view (1, 3, side, side)."""
+    return Views(image_input(square(sample.pixels, IMAGE_SIDE)[None]))
+
+
+def prepare_video(sample: VideoSample) -> Views:
+    """The frames in the middle of at most VIDEO_FRAMES equal stretches, (frames, 3, side, side)."""
+    count = min(VIDEO_FRAMES, sample.frame_count)
+    numbers = [int((i + 0.5) * sample.frame_count / count) for i in range(count)]
+    frames = np.stack([square(frame, IMAGE_SIDE) for frame in sample.frames(numbers)])
+    return Views(image_input(frames), (f"{count} of {sample.frame_count} frames used",))
+
+
+def prepare_thermal(sample: ThermalSample) -> Views:
+    """One view (1, 1, side, side)."""
+    return Views(thermal_input(plane(sample.values, THERMAL_SIDE)[None]), sample.notes)
+
+
+def prepare_depth(sample: DepthSample) -> Views:
+    """One view (1, 2, side, side)."""
+    return Views(torch.from_numpy(depth_planes(sample.metres))[None])

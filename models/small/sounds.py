@@ -1,0 +1,77 @@
+"""Prepare of audio: log-mel pictures of up to five loud stretches of a sound."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from torchaudio.functional import melscale_fbanks
+
+from models.embedder import Views
+from models.samples import AUDIO_RATE_HZ, AudioSample, Float32
+
+CLIP_S = 2.0  # one view
+CLIP_SAMPLES = int(CLIP_S * AUDIO_RATE_HZ)
+CLIPS = 5  # at most, spread over the sound
+WINDOW = 1024  # samples, 64 ms
+HOP = 320  # samples, 20 ms
+FRAMES = CLIP_SAMPLES // HOP
+MELS = 128
+LOWEST_HZ, HIGHEST_HZ = 30.0, 8000.0
+RANGE_DB = 80.0  # below the sound's loudest point; the rest is cut off
+SILENT_POWER = 1e-10  # of a mel band
+QUIET_DB = 40.0  # a clip this far below the loudest clip is left out
+
+
+@cache
+def mel_filters() -> torch.Tensor:
+    """(WINDOW / 2 + 1, MELS): Slaney's triangles."""
+    filters: torch.Tensor = melscale_fbanks(
+        WINDOW // 2 + 1, LOWEST_HZ, HIGHEST_HZ, MELS, AUDIO_RATE_HZ, "slaney", "slaney"
+    )
+    return filters
+
+
+def clip_starts(length: int, wanted: int) -> list[int]:
+    """First samples of at most `wanted` clips, at most one per second, spread over the sound."""
+    spare = length - CLIP_SAMPLES
+    if spare <= 0:
+        return [0]
+    count = max(1, min(wanted, 1 + math.ceil(spare / AUDIO_RATE_HZ)))
+    return [round(spare * (i + 0.5) / count) for i in range(count)]
+
+
+def clips(waveform: Float32, wanted: int = CLIPS) -> Float32:
+    """(samples,) -> (clips, CLIP_SAMPLES): short sounds padded with silence, quiet clips left out."""
+    short = max(0, CLIP_SAMPLES - waveform.size)
+    padded = np.pad(waveform, (short // 2, short - short // 2))
+    cut = np.stack([padded[s : s + CLIP_SAMPLES] for s in clip_starts(padded.size, wanted)])
+    power = np.square(cut, dtype=np.float64).mean(-1)
+    loud: Float32 = cut[power >= power.max() * 10 ** (-QUIET_DB / 10)]
+    return loud
+
+
+def mel_power(waveforms: torch.Tensor) -> torch.Tensor:
+    """float32 (n, CLIP_SAMPLES) -> (n, MELS, FRAMES)."""
+    padded = torch.nn.functional.pad(waveforms, (WINDOW // 2, WINDOW // 2 - HOP))
+    spectrum = torch.stft(
+        padded, WINDOW, HOP, window=torch.hann_window(WINDOW), center=False, return_complex=True
+    )
+    return (spectrum.abs().square().transpose(1, 2) @ mel_filters()).transpose(1, 2)
+
+
+def decibels(power: torch.Tensor) -> torch.Tensor:
+    """Mel power (n, MELS, FRAMES) of one sound -> values in [-2, 2], its loudest point at 2."""
+    loudness = 10 * power.clamp(min=SILENT_POWER).log10()
+    relative = (loudness - loudness.max()).clamp(min=-RANGE_DB)
+    return relative / (RANGE_DB / 4) + 2
+
+
+def prepare_audio(sample: AudioSample) -> Views:
+    """Views (clips, 1, MELS, FRAMES)."""
+    cut = clips(sample.waveform, sample.clips or CLIPS)
+    heard = len(cut) * CLIP_S
+    notes = (f"{len(cut)} clips of {CLIP_S:g} s used, of {sample.duration_s:.1f} s",)
+    return Views(decibels(mel_power(torch.from_numpy(cut)))[:, None], notes if heard < sample.duration_s else ())

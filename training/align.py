@@ -1,0 +1,112 @@
+"""The one training loop of all towers but text: align a tower with the frozen text space and with partners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.small.nets import ConvNet
+from models.small.sizes import NETS
+from training.config import AlignConfig
+from training.labelled import Batch
+from training.losses import cosine_loss, softmax_loss
+from training.progress import Progress, load_checkpoint, save_checkpoint
+from training.schedule import cosine_rate
+from training.space import Space
+
+
+class Source(Protocol):
+    """Where a modality's training batches come from. `done` in [0, 1] lets it grow its pictures."""
+
+    def batch(self, size: int, done: float) -> Batch: ...
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The fixed side: text `space`; `partners` (m, k, DIM): k vectors of each partner (captions, pictures)."""
+
+    space: Space
+    partners: torch.Tensor
+
+
+class Aligned(nn.Module):
+    """A tower and the learned scales s = 1 / temperature of its softmaxes."""
+
+    def __init__(self, tower: ConvNet, config: AlignConfig) -> None:
+        super().__init__()
+        self.tower = tower
+        self.log_scale = nn.Parameter(torch.full((3,), config.scale).log())  # names, concepts, partners
+
+
+def loss_of(model: Aligned, hub: Hub, batch: Batch, config: AlignConfig) -> torch.Tensor:
+    """names + concepts + cosine + partners, weighted by the config."""
+    with torch.autocast("cpu", torch.bfloat16):
+        heads = model.tower(batch.inputs)
+    z = functional.normalize(heads.float(), dim=-1)
+    scale = model.log_scale.exp().clamp(max=config.max_scale)
+    space = hub.space
+    loss = softmax_loss(z, space.vectors, batch.names, scale[0], space.rivals)
+    loss = loss + config.concept_weight * softmax_loss(z, space.concept_vectors, batch.concepts, scale[1])
+    loss = loss + config.cosine_weight * cosine_loss(z, space.vectors, batch.names)
+    if len(hub.partners):
+        chosen = torch.randint(hub.partners.shape[1], (len(hub.partners),))
+        partners = hub.partners[torch.arange(len(hub.partners)), chosen]
+        loss = loss + config.partner_weight * softmax_loss(z, partners, batch.partners, scale[2], smoothing=0.0)
+    return loss
+
+
+def align(
+    tower: ConvNet,
+    hub: Hub,
+    source: Source,
+    config: AlignConfig,
+    path: Path,
+    check: Callable[[ConvNet, float], str],
+) -> Aligned:
+    """Train; goes on from `path` after an interruption. `check(tower, done)` says figures on unseen items."""
+    model = Aligned(tower, config)
+    if config.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    optimizer = _optimizer(model, config)
+    done = load_checkpoint(path, model, optimizer)
+    torch.manual_seed(config.seed + done)
+    progress = Progress(path.stem, config.steps)
+    for step in range(done, config.steps):
+        model.train()
+        cosine_rate(optimizer, step / config.steps, config.warmup)
+        loss = loss_of(model, hub, source.batch(config.batch, step / config.steps), config)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        progress.step(step, loss)
+        if (step + 1) % config.check_every == 0 or step + 1 == config.steps:
+            model.eval()
+            progress.say(f"{check(model.tower, step / config.steps)}  scale {[round(x, 1) for x in model.log_scale.exp().tolist()]}")
+            save_checkpoint(path, model, optimizer, step + 1)
+    return model.eval()
+
+
+def finished(out: Path, modality: str) -> ConvNet:
+    """The tower of a checkpoint, for those who build on it."""
+    tower = ConvNet(NETS[modality])
+    state = torch.load(out / f"{modality}.pt", weights_only=True)["tower"]
+    tower.load_state_dict({k.removeprefix("tower."): v for k, v in state.items() if k.startswith("tower.")})
+    return tower.eval()
+
+
+def _optimizer(model: nn.Module, config: AlignConfig) -> torch.optim.Optimizer:
+    """AdamW; norms, biases and scales do not decay."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.rate, fused=True)

@@ -1,0 +1,37 @@
+"""The audio tower: labelled sounds against names and concepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from models.samples import AudioSample
+from models.small.nets import ConvNet
+from models.small.sizes import NETS
+from models.small.sounds import prepare_audio
+from models.small.text import TextTower
+from training.align import Hub, align
+from training.checks import by_archive, pooled
+from training.config import AlignConfig
+from training.index import read_index, split_of
+from training.sounds import SoundSource, training_mels, waveforms
+from training.space import space_of
+
+CONFIG = AlignConfig(steps=1500, batch=96, rate=1.5e-3, check_every=150, concept_weight=0.5)
+
+
+def train_audio(data: Path, cache: Path, out: Path, text: TextTower) -> ConvNet:
+    items = read_index(data)
+    space = space_of(text, items, "audio")
+    train = split_of(items, "audio", "train")
+    val = split_of(items, "audio", "val")
+    views = [prepare_audio(AudioSample(waveform)).tensor for waveform in waveforms(data, val)]
+
+    def check(tower: ConvNet, _: float) -> str:
+        return by_archive(pooled(tower, views), val, space)
+
+    source = SoundSource(training_mels(data, cache, train), train, space)
+    tower = ConvNet(NETS["audio"])
+    align(tower, Hub(space, torch.empty(0)), source, CONFIG, out / "audio.pt", check)
+    return tower

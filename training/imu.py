@@ -1,0 +1,38 @@
+"""The IMU tower: labelled movements against names and concepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from models.samples import ImuSample
+from models.small.movements import RATE_HZ, prepare_imu
+from models.small.nets import ConvNet
+from models.small.sizes import NETS
+from models.small.text import TextTower
+from training.align import Hub, align
+from training.checks import by_archive, pooled
+from training.config import AlignConfig
+from training.index import read_index, split_of
+from training.movements import MovementSource, recordings
+from training.space import space_of
+
+CONFIG = AlignConfig(steps=2000, batch=128, rate=1.5e-3, check_every=200, channels_last=False)
+
+
+def train_imu(data: Path, out: Path, text: TextTower) -> ConvNet:
+    items = read_index(data)
+    space = space_of(text, items, "imu")
+    train = split_of(items, "imu", "train")
+    val = split_of(items, "imu", "val")
+    samples = [ImuSample(values, sample_rate=RATE_HZ) for values in recordings(data, val)]
+    views = [prepare_imu(sample).tensor for sample in samples]
+
+    def check(tower: ConvNet, _: float) -> str:
+        return by_archive(pooled(tower, views), val, space)
+
+    source = MovementSource(recordings(data, train), train, space)
+    tower = ConvNet(NETS["imu"])
+    align(tower, Hub(space, torch.empty(0)), source, CONFIG, out / "imu.pt", check)
+    return tower

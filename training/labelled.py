@@ -1,0 +1,46 @@
+"""Batches of labelled items, the rare names drawn more often than their share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from training.index import Item
+from training.space import Space
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`inputs` (n, *shape); columns of `names`, `concepts`, `partners`, each (n,) with -1 = none."""
+
+    inputs: torch.Tensor
+    names: torch.Tensor
+    concepts: torch.Tensor
+    partners: torch.Tensor
+
+
+class Columns:
+    """Where each item stands in the space: `names`, `concepts`, `partners`, each int64 (items,)."""
+
+    def __init__(self, items: list[Item], space: Space, partner: Mapping[str, int] | None = None) -> None:
+        partner = partner or {}
+        self.items = items
+        self.names = torch.tensor([space.name_column(item) for item in items])
+        self.concepts = torch.tensor([space.concept_column(item) for item in items])
+        self.partners = torch.tensor([partner.get(item.pair_id, -1) for item in items])
+
+    def batch(self, inputs: torch.Tensor, rows: torch.Tensor) -> Batch:
+        return Batch(inputs, self.names[rows], self.concepts[rows], self.partners[rows])
+
+
+def rarity_weights(items: list[Item], shares: Mapping[str, float]) -> torch.Tensor:
+    """(items,): 1 / sqrt(count of the item's label), scaled so that each archive gets its share."""
+    counts = Counter((item.archive, item.label) for item in items)
+    weights = torch.tensor([counts[item.archive, item.label] ** -0.5 for item in items])
+    for archive, share in shares.items():
+        inside = torch.tensor([item.archive == archive for item in items])
+        weights[inside] *= share / weights[inside].sum()
+    return weights

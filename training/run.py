@@ -1,0 +1,49 @@
+"""`python -m training.run --data DIR --out DIR [--modality NAME ...]`: trains the towers, hub first, and joins them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from training.align import finished
+from training.audio import train_audio
+from training.config import TextConfig
+from training.depth import train_depth
+from training.image import train_image
+from training.imu import train_imu
+from training.text import train_text
+from training.thermal import train_thermal
+
+LATER = ("image", "audio", "imu", "thermal", "depth")  # in this order, after text
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with index.csv and the packs")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints; a second run goes on from them")
+    parser.add_argument("--cache", type=Path, help="decoded pictures and sounds; default OUT/cache")
+    parser.add_argument("--modality", nargs="*", default=list(LATER), choices=LATER)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = arguments()
+    torch.set_num_threads(chosen.threads)
+    text = train_text(chosen.data, chosen.out, TextConfig())
+    data, out, cache = chosen.data, chosen.out, chosen.cache or chosen.out / "cache"
+    stages = {
+        "image": lambda: train_image(data, cache, out, text),
+        "audio": lambda: train_audio(data, cache, out, text),
+        "imu": lambda: train_imu(data, out, text),
+        "thermal": lambda: train_thermal(data, out, text, finished(out, "image")),
+        "depth": lambda: train_depth(data, out, text, finished(out, "image")),
+    }
+    for name in chosen.modality:
+        stages[name]()
+
+
+if __name__ == "__main__":
+    main()
