@@ -198,8 +198,9 @@ def _first(kind: str, of: Callable[[Modality], tuple[str, ...]]) -> str | None:
 
 
 def modality_of_file(name: str, media_type: str | None = None) -> str | None:
-    """The usual modality of a file by its name's ending, else by its MIME type; None: neither says it.
+    """The usual modality of a file; None: neither its MIME type nor its name's ending says it.
 
+    image/*, audio/* and video/* decide (WebM may be either), then the ending, then other MIME types.
     `.npy` never says it: depth, thermal and IMU all use it.
     """
     suffix = PurePath(name).suffix.lower()
@@ -207,8 +208,8 @@ def modality_of_file(name: str, media_type: str | None = None) -> str | None:
     if suffix == ARRAY_SUFFIX or mime == ARRAY_TYPE:
         return None
     family = mime.partition("/")[0]
-    return (
-        _first(suffix, lambda modality: modality.suffixes)
-        or _first(mime, lambda modality: modality.media_types)
-        or (family if family in {"image", "audio", "video"} else None)
+    if family in {"image", "audio", "video"}:
+        return family
+    return _first(suffix, lambda modality: modality.suffixes) or _first(
+        mime, lambda modality: modality.media_types
     )

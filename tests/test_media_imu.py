@@ -74,6 +74,14 @@ def test_a_rate_that_is_given_wins_over_the_time_column():
     assert decode("imu", make.imu_csv(rate=50), sample_rate=200).sample_rate == 200
 
 
+def test_times_that_are_no_numbers_only_matter_without_a_rate():
+    """A column of dates is ignored where the rate is given, and named where it would be needed."""
+    data = csv(["timestamp", *IMU_CHANNELS], [["2026-01-02T03:04:05Z", *row] for row in VALUES])
+    assert decode("imu", data, sample_rate=50).sample_rate == 50
+    with pytest.raises(MediaError, match="line 2, column 'timestamp'"):
+        decode("imu", data)
+
+
 def test_milliseconds_taken_for_seconds_are_noticed():
     """A time column that would mean a sample every 20 s is an error with the way out, not a rate of 0.05."""
     rows = [[20 * number, *row] for number, row in enumerate(VALUES)]

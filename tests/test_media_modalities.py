@@ -60,6 +60,8 @@ def test_parameters_are_those_of_the_decoder(name):
         ("blob", "image/png", "image"),
         ("blob", "audio/webm; codecs=opus", "audio"),
         ("blob", "audio/x-something", "audio"),
+        ("recording.webm", "audio/webm", "audio"),
+        ("walk.csv", "text/plain", "imu"),
         ("blob", "text/csv; charset=utf-8", "imu"),
         ("blob", "text/plain", "text"),
         ("walk.npy", None, None),
@@ -70,5 +72,5 @@ def test_parameters_are_those_of_the_decoder(name):
     ],
 )
 def test_a_files_name_or_type_says_its_modality(file, media_type, modality):
-    """The ending counts, then the MIME type; what is ambiguous or unknown stays undecided."""
+    """Pictures, sounds and films go by MIME type, the rest by ending; what is ambiguous stays undecided."""
     assert modality_of_file(file, media_type) == modality

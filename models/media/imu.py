@@ -51,9 +51,9 @@ def _read(
         if sample_rate is None:
             raise _missing_rate("an .npy has no time column")
         return values, (False,) * 6, sample_rate
-    if found not in {None, formats.BMP}:
+    if found is not None:
         raise UnsupportedMediaError(f"accepted are {WANTED}; these bytes look like {found}")
-    table = read_table(data, limits, WANTED)
+    table = read_table(data, limits, WANTED, with_times=sample_rate is None)
     rate = sample_rate or table.rate()
     if rate is None:
         raise _missing_rate("the CSV has no column timestamp [s], timestamp_ms, timestamp_us or timestamp_ns")
@@ -64,6 +64,8 @@ def decode_imu(
     data: bytes, limits: Limits, *, sample_rate: float | None = None, unit: str = "si"
 ) -> ImuSample:
     """CSV or `.npy`. `unit` "g": accelerations in units of standard gravity, "si": in m/s2.
+
+    A unit that stands in a CSV's header, as in "ax (g)" or "gx (deg/s)", counts before `unit`.
 
     `sample_rate` [Hz] may be left out where a CSV has a time column. Raises MediaError naming the row and
     column at fault, or what is missing (code `missing_parameter`), and UnsupportedMediaError.

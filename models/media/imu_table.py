@@ -157,7 +157,7 @@ def _text(data: bytes, wanted: str) -> str:
     return text
 
 
-def read_table(data: bytes, limits: Limits, wanted: str) -> Table:
+def read_table(data: bytes, limits: Limits, wanted: str, *, with_times: bool) -> Table:
     """A CSV (comma, semicolon or tab) with a header line. Raises MediaError naming line and column."""
     lines = data.count(b"\n")
     if lines * len(IMU_CHANNELS) > limits.values:
@@ -169,7 +169,7 @@ def read_table(data: bytes, limits: Limits, wanted: str) -> Table:
     found = _columns(headers)
     _check_columns(headers, found)
     channels = [found[name] for name in IMU_CHANNELS]
-    time = found.get("time")
+    time = found.get("time") if with_times else None
     chosen = [column.position for column in ([*channels, time] if time else channels)]
     values = _numbers(rows, chosen, headers)
     if not len(values):

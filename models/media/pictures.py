@@ -83,6 +83,6 @@ def open_picture(data: bytes, limits: Limits, wanted: str) -> Image.Image:
     except MediaError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaTooLargeError(f"the picture has more than the accepted {limits.pixels} pixels") from error
+        raise MediaTooLargeError("the picture claims more pixels than are accepted") from error
     except Exception as error:
         raise _broken(error, data, found) from error

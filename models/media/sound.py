@@ -4,16 +4,16 @@ A block is float32 (samples, channels); integers are divided by their full scale
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from models.errors import MediaError, UnsupportedMediaError
@@ -77,11 +77,10 @@ def _block(frame: av.AudioFrame) -> Float32:
     return block / -np.float32(np.iinfo(values.dtype).min) if values.dtype.kind == "i" else block
 
 
-def _libav_blocks(container: InputContainer, stream: AudioStream) -> Iterator[Float32]:
-    channels, rate = stream.channels, stream.rate
-    for frame in container.decode(stream):
-        if (frame.layout.nb_channels, frame.sample_rate) != (channels, rate):
-            raise MediaError("the sound changes its channels or sampling rate midway")
+def _libav_blocks(frames: Iterable[av.AudioFrame], rate: int) -> Iterator[Float32]:
+    for frame in frames:
+        if frame.sample_rate != rate:
+            raise MediaError("the sound changes its sampling rate midway")
         yield _block(frame)
 
 
@@ -105,11 +104,17 @@ def _open_libav(data: bytes, found: str) -> Iterator[Sound]:
         if not container.streams.audio:
             raise UnsupportedMediaError(f"the {found} file has no sound track")
         stream = container.streams.audio[0]
-        claimed = round((stream.duration or 0) * (stream.time_base or 0) * stream.rate)
-        blocks = _libav_blocks(container, stream)
+        frames = container.decode(stream)
+        first = next(frames, None)
+        if first is None:
+            raise MediaError("the sound track is empty", code="empty_media")
+        # The header of HE-AAC names half the rate and half the channels of what is decoded.
+        rate = first.sample_rate
+        claimed = round((stream.duration or 0) * (stream.time_base or 0) * rate)
+        blocks = _libav_blocks(chain([first], frames), rate)
         if found == formats.MP4:
             blocks = _without_padding(blocks, claimed)
-        yield Sound(stream.rate, stream.channels, claimed, blocks)
+        yield Sound(rate, first.layout.nb_channels, claimed, blocks)
 
 
 def _lengthless_flac(data: bytes, found: str) -> bool:
