@@ -203,9 +203,9 @@ class Collection:
             chosen = ranking.merged(lists, backgrounds if calibrate else None)[offset : offset + limit]
             return _hits(connection, chosen)
 
-    def close(self) -> None:
-        """Save the shelves and let go of the files; `Store` does this."""
-        self._state.close()
+    def close(self, *, save: bool = True) -> None:
+        """Save the shelves, unless they are to be deleted, and let go of the files; `Store` does this."""
+        self._state.close(save=save)
 
     def _chosen(self, modalities: Sequence[str] | None) -> list[tuple[str, Shelf]]:
         names = list(self._state.shelves.lengths()) if modalities is None else list(dict.fromkeys(modalities))

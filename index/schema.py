@@ -41,6 +41,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         errors.Damaged: the file is missing or no database of this version.
     """
+    connection = None
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
@@ -54,6 +55,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
         raise errors.Damaged(f"{path} cannot be read ({error}): put back a copy of it") from error
     if version != VERSION:
         raise errors.Damaged(f"{path} has layout {version}, this version of Sensorium reads {VERSION}")
@@ -65,6 +68,7 @@ def make(path: Path, facts: dict[str, str | int | float]) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(TABLES)
         connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
         connection.execute(f"PRAGMA user_version = {VERSION}")

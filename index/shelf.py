@@ -9,6 +9,53 @@ from index.items import RowIds, Vector
 
 DEAD_SHARE = 8
 """Deleted rows stay until they are an eighth of the shelf, so that removing costs little per row."""
+AT_A_TIME = 4096
+"""Rows copied out of FAISS at a time."""
+
+
+def exact_scores(vectors: Vector, query: Vector) -> NDArray[np.float32]:
+    """Give the inner products, shape (n,), summed in float64.
+
+    Equal vectors get equal scores wherever they stand. FAISS sums in float32, in an order that depends on the
+    structure and the row's place in it.
+    """
+    scores: NDArray[np.float32] = (vectors.astype(np.float64) * query).sum(axis=1).astype(np.float32)
+    return scores
+
+
+def _joined(first: RowIds | None, second: RowIds) -> RowIds:
+    return second if first is None else np.union1d(first, second)
+
+
+def _scrambled(rows: RowIds) -> NDArray[np.uint64]:
+    """Give each row number a fixed pseudo-random one (splitmix64), so that the least ones are a sample."""
+    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+class _Selection:
+    """A selector together with the parts that FAISS only points to."""
+
+    def __init__(self, only: RowIds | None, without: RowIds) -> None:
+        self._parts: list[faiss.IDSelector] = []
+        self.selector: faiss.IDSelector | None = None
+        if only is not None:
+            self.selector = self._keep(faiss.IDSelectorBatch(np.setdiff1d(only, without)))
+        elif len(without):
+            self.selector = self._keep(faiss.IDSelectorNot(self._keep(faiss.IDSelectorBatch(without))))
+
+    def parameters(self) -> faiss.SearchParameters | None:
+        if self.selector is None:
+            return None
+        parameters = faiss.SearchParameters()
+        parameters.sel = self.selector
+        return parameters
+
+    def _keep(self, part: faiss.IDSelector) -> faiss.IDSelector:
+        self._parts.append(part)
+        return part
 
 
 class Shelf:
@@ -55,6 +102,14 @@ class Shelf:
         found: Vector = self.index.reconstruct_batch(rows)
         return found
 
+    def scores(self, rows: RowIds, query: Vector) -> NDArray[np.float32]:
+        """Give the exact cosines of these rows with a unit query, shape (n,)."""
+        scores = np.empty(len(rows), dtype=np.float32)
+        for start in range(0, len(rows), AT_A_TIME):
+            part = slice(start, start + AT_A_TIME)
+            scores[part] = exact_scores(self.vectors(rows[part]), query)
+        return scores
+
     def search(
         self, query: Vector, count: int, *, only: RowIds | None = None, without: RowIds | None = None
     ) -> tuple[RowIds, Vector]:
@@ -79,52 +134,3 @@ class Shelf:
 
     def _dead_rows(self) -> RowIds:
         return np.fromiter(self._dead, dtype=np.int64, count=len(self._dead))
-
-
-class _Selection:
-    """A selector together with the parts that FAISS only points to."""
-
-    def __init__(self, only: RowIds | None, without: RowIds) -> None:
-        self._parts: list[faiss.IDSelector] = []
-        self.selector: faiss.IDSelector | None = None
-        if only is not None:
-            self.selector = self._keep(faiss.IDSelectorBatch(np.setdiff1d(only, without)))
-        elif len(without):
-            self.selector = self._keep(faiss.IDSelectorNot(self._keep(faiss.IDSelectorBatch(without))))
-
-    def parameters(self) -> faiss.SearchParameters | None:
-        if self.selector is None:
-            return None
-        parameters = faiss.SearchParameters()
-        parameters.sel = self.selector
-        return parameters
-
-    def _keep(self, part: faiss.IDSelector) -> faiss.IDSelector:
-        self._parts.append(part)
-        return part
-
-
-def exact_scores(vectors: Vector, query: Vector) -> NDArray[np.float32]:
-    """Give the inner products, shape (n,), summed in float64.
-
-    Equal vectors get equal scores wherever they stand. FAISS sums in float32, in an order that depends on the
-    structure and the row's place in it.
-    """
-    wide = query.astype(np.float64)
-    scores = np.empty(len(vectors), dtype=np.float32)
-    for start in range(0, len(vectors), 4096):
-        stop = start + 4096
-        scores[start:stop] = (vectors[start:stop].astype(np.float64) * wide).sum(axis=1)
-    return scores
-
-
-def _joined(first: RowIds | None, second: RowIds) -> RowIds:
-    return second if first is None else np.union1d(first, second)
-
-
-def _scrambled(rows: RowIds) -> NDArray[np.uint64]:
-    """Give each row number a fixed pseudo-random one (splitmix64), so that the least ones are a sample."""
-    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))

@@ -70,13 +70,14 @@ class State:
             self._tidy(change)
         return change
 
-    def close(self) -> None:
+    def close(self, *, save: bool) -> None:
         """Wait for who is inside, save the shelves, let go of the files. Later use raises `errors.Closed`."""
         with self._one_writer:
             if self._closed:
                 return
-            self._rebuild_stale()
-            self._save(self.shelves.unsaved())
+            if save:
+                self._rebuild_stale()
+                self._save(self.shelves.unsaved())
             with self._gate.writing():
                 self._closed = True
                 self._database.close()

@@ -43,8 +43,9 @@ class Store:
         Raises:
             errors.Locked: another process, or another Store of this one, has it open.
         """
-        make_folder(path.absolute() / "collections")
-        store = cls(path / "collections", lock_folder(path))
+        folder = path.absolute()
+        make_folder(folder / "collections")
+        store = cls(folder / "collections", lock_folder(folder))
         try:
             store._open_all()
         except BaseException:
@@ -123,7 +124,7 @@ class Store:
         with self._lock:
             self._check_open()
             if name not in self._damaged:
-                self._found(name).close()
+                self._found(name).close(save=False)
             gone = self._folder / f"{_DROPPED}{uuid4().hex}"
             (self._folder / name).rename(gone)
             sync_folder(self._folder)

@@ -107,6 +107,33 @@ def test_many_rows_of_one_item_do_not_crowd_out_the_others(things):
     assert hits[0].segment == Segment(best, best + 2)
 
 
+@pytest.mark.parametrize("group", ["few", "many"])
+def test_a_filter_is_exact_whether_it_passes_few_rows_or_many(things, group):
+    """Ties, several rows per item and thresholds too, on a shelf of 600 rows of which 40 or 560 pass."""
+    rng = np.random.default_rng(5)
+    items = random_items(rng, 600, most_rows=1)
+    items = [
+        Item(one.id, "image", one.rows * (1 + i % 2), {"group": "few" if i % 15 == 0 else "many"})
+        for i, one in enumerate(items)
+    ]
+    things.upsert(items)
+    truth = {one.id: one for one in items}
+    query = rng.normal(size=DIMENSION).astype(np.float32)
+    expected = brute_force(
+        truth, query, modality="image", passes=lambda m: m["group"] == group, exclude={"i000"}
+    )
+    for limit, least in ((7, None), (1000, None), (1000, 0.2)):
+        hits = things.search(
+            query,
+            limit=limit,
+            filter={"must": [{"key": "group", "match": {"value": group}}]},
+            exclude={"i000"},
+            score_threshold=least,
+        )
+        best = [name for name, score in expected if least is None or score >= least][:limit]
+        assert [hit.id for hit in hits] == best
+
+
 def test_ties_are_ordered_by_id_even_across_the_limit(things):
     """Of a hundred equal vectors the first ids come first, whatever order they were stored in."""
     names = [f"t{i:03d}" for i in np.random.default_rng(1).permutation(100)]
