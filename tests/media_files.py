@@ -88,6 +88,22 @@ def aac(seconds=1.0, hz=440.0, rate=44_100, channels=1):
     return coded_sound("adts", "aac", seconds=seconds, hz=hz, rate=rate, channels=channels)
 
 
+def surround(container_format="matroska", codec="flac", seconds=1.0, hz=440.0):
+    """A tone in 8 channels (7.1)."""
+    frame = av.AudioFrame(format="flt", layout="7.1", samples=round(seconds * 48_000))
+    frame.planes[0].update(tone(seconds, hz, 48_000, 8).tobytes())
+    frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container_format) as container:
+        stream = container.add_stream(codec, rate=48_000)
+        stream.layout, stream.bit_rate = "7.1", 1_000_000
+        resampler = av.AudioResampler(format=stream.format, layout="7.1", rate=48_000, frame_size=1024)
+        for converted in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
 def flac_header(total_samples, rate=16_000, channels=1):
     """A FLAC that ends after its STREAMINFO block; `total_samples` is only a claim (0: unknown)."""
     packed = (rate << 44) | ((channels - 1) << 41) | (15 << 36) | total_samples

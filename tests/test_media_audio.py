@@ -33,6 +33,8 @@ ENCODERS = {
     "m4a stereo": lambda: make.m4a(channels=2),
     "mp4 sound track": lambda: make.mp4(sound_s=1.0),
     "webm": lambda: make.coded_sound("webm", "libopus", rate=48_000),
+    "mkv 7.1": make.surround,
+    "webm 7.1": lambda: make.surround("webm", "libopus"),
     "mkv": lambda: make.coded_sound("matroska", "flac", rate=32_000),
 }
 

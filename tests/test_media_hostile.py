@@ -38,7 +38,7 @@ FILES = {
     "flac": [("audio", make.flac(0.1))],
     "ogg": [("audio", make.ogg(0.1)), ("audio", make.opus(0.1))],
     "mp3": [("audio", make.mp3(0.1))],
-    "m4a": [("audio", make.m4a(0.1)), ("audio", make.aac(0.1))],
+    "m4a": [("audio", make.m4a(0.1)), ("audio", make.aac(0.1)), ("audio", make.surround("adts", "aac", 0.1))],
     "mp4": [("video", make.mp4(4, sound_s=0.1)), ("audio", make.mp4(4, sound_s=0.1))],
     "webm": [("video", make.webm(4, sound_s=0.1)), ("video", make.video_bytes("matroska", frames=4))],
     "npy": [("imu", make.npy(make.imu_values(20))), ("depth", make.depth_npy(16, 12)),

@@ -8,11 +8,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import av
 import numpy as np
-import numpy.typing as npt
 import soundfile
 from av.container import InputContainer
 
@@ -67,21 +65,22 @@ def _open_soundfile(data: bytes) -> Iterator[Sound]:
         yield Sound(int(file.samplerate), int(file.channels), int(file.frames), _soundfile_blocks(file))
 
 
-def _block(frame: av.AudioFrame) -> Float32:
-    values: npt.NDArray[Any] = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
-    block: Float32 = values.T.astype(np.float32)
-    if values.dtype == np.uint8:
-        return (block - 128) / np.float32(128)
-    return block / -np.float32(np.iinfo(values.dtype).min) if values.dtype.kind == "i" else block
+def _interleave(frames: Iterable[av.AudioFrame], rate: int) -> Iterator[Float32]:
+    """Frames of any sample format as blocks, by libav's own conversion.
 
-
-def _libav_blocks(frames: Iterable[av.AudioFrame], rate: int) -> Iterator[Float32]:
+    PyAV must not be asked for the planes of a planar frame: with 8 channels or more it reads past
+    their end, and the process dies.
+    """
+    layout, resampler = None, None
     for frame in frames:
         if frame.sample_rate != rate:
             raise MediaError("the sound changes its sampling rate midway")
-        yield _block(frame)
+        if resampler is None or (frame.layout.name, frame.format.name) != layout:
+            layout = frame.layout.name, frame.format.name
+            resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=rate)
+        for packed in resampler.resample(frame):
+            samples = np.asarray(packed.to_ndarray(), np.float32)
+            yield samples.reshape(-1, packed.layout.nb_channels)
 
 
 def _without_padding(blocks: Iterator[Float32], claimed: int) -> Iterator[Float32]:
@@ -111,7 +110,7 @@ def _open_libav(data: bytes, found: str) -> Iterator[Sound]:
         # The header of HE-AAC names half the rate and half the channels of what is decoded.
         rate = first.sample_rate
         claimed = round((stream.duration or 0) * (stream.time_base or 0) * rate)
-        blocks = _libav_blocks(chain([first], frames), rate)
+        blocks = _interleave(chain([first], frames), rate)
         if found == formats.MP4:
             blocks = _without_padding(blocks, claimed)
         yield Sound(rate, first.layout.nb_channels, claimed, blocks)
