@@ -144,7 +144,10 @@ class Batcher:
         modality, normalize = key
         views = [job.views for job in jobs]
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self.encode, modality, views, normalize)
+        rows = await loop.run_in_executor(self._thread, self.encode, modality, views, normalize)
+        if len(rows) != len(jobs) or not np.isfinite(rows).all():
+            raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")
+        return rows
 
     def _settle_everything(self, task: asyncio.Task[None]) -> None:
         """The task has ended, by whatever cause: nobody may be left waiting."""

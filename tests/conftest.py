@@ -1,6 +1,7 @@
 """A real server in a thread on a free port, and clients that speak to it."""
 
 import contextlib
+import socket
 import threading
 import time
 
@@ -85,3 +86,11 @@ def collection(client, request):
     assert client.put(f"/v1/collections/{name}").status_code == 201
     yield f"/v1/collections/{name}"
     client.delete(f"/v1/collections/{name}")
+
+
+@pytest.fixture
+def unused_port():
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,230 @@
+"""The batcher: no clock, no lost future, nobody hangs."""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from models.embedder import Views
+from service.batcher import Batcher
+from service.errors import NotReadyError, OverloadedError
+
+PATIENCE_S = 30
+
+
+class Encoder:
+    """Doubles numbers; waits at a gate where one is closed, and chokes on what is poisoned."""
+
+    def __init__(self):
+        self.batches = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def __call__(self, modality, views, normalize):
+        numbers = [float(each.tensor[0, 0]) for each in views]
+        self.batches.append((modality, normalize, numbers))
+        self.entered.set()
+        assert self.gate.wait(PATIENCE_S)
+        if any(number < 0 for number in numbers):
+            raise RuntimeError("poisoned")
+        return np.array([[2 * number] for number in numbers], np.float32)
+
+
+def views(number, count=1):
+    return Views(torch.full((count, 1), float(number)))
+
+
+def run(scenario, **options):
+    """Run `scenario(batcher, encoder)` with a started batcher; it fails where anything hangs."""
+
+    async def whole():
+        encoder = Encoder()
+        batcher = Batcher(encoder, **{"queue_limit": 100, "batch_views": 4, **options})
+        batcher.start()
+        try:
+            return await asyncio.wait_for(scenario(batcher, encoder), PATIENCE_S)
+        finally:
+            encoder.gate.set()
+            await batcher.close()
+
+    return asyncio.run(whole())
+
+
+async def entered(encoder):
+    """Wait until the encoder has begun a batch."""
+    assert await asyncio.to_thread(encoder.entered.wait, PATIENCE_S)
+
+
+def submitted(batcher, numbers, modality="text"):
+    return [asyncio.ensure_future(batcher.submit(modality, views(number))) for number in numbers]
+
+
+def test_every_caller_gets_its_own_vector():
+    """Thirty callers of two modalities, each answered with twice its number."""
+
+    async def scenario(batcher, _):
+        texts = submitted(batcher, range(20))
+        images = submitted(batcher, range(20, 30), "image")
+        return [float(vector[0]) for vector in await asyncio.gather(*texts, *images)]
+
+    assert run(scenario) == [2.0 * number for number in range(30)]
+
+
+def test_the_next_batch_fills_while_one_runs():
+    """The first caller goes alone at once; those who come meanwhile go together, up to the bound."""
+
+    async def scenario(batcher, encoder):
+        encoder.gate.clear()
+        first = submitted(batcher, [1])
+        await entered(encoder)
+        others = submitted(batcher, [2, 3, 4, 5, 6])
+        await asyncio.sleep(0)
+        encoder.gate.set()
+        await asyncio.gather(*first, *others)
+        return [numbers for _, _, numbers in encoder.batches]
+
+    assert run(scenario) == [[1.0], [2.0, 3.0, 4.0, 5.0], [6.0]]
+
+
+def test_batches_are_bounded_by_views():
+    """Items of three views go one by one through a bound of four; one of nine goes all the same."""
+
+    async def scenario(batcher, encoder):
+        encoder.gate.clear()
+        first = submitted(batcher, [1])
+        await entered(encoder)
+        jobs = [
+            asyncio.ensure_future(batcher.submit("text", views(n, count)))
+            for n, count in [(2, 3), (3, 3), (4, 9)]
+        ]
+        await asyncio.sleep(0)
+        encoder.gate.set()
+        await asyncio.gather(*first, *jobs)
+        return [numbers for _, _, numbers in encoder.batches]
+
+    assert run(scenario) == [[1.0], [2.0], [3.0], [4.0]]
+
+
+def test_modalities_and_raw_outputs_never_share_a_batch():
+    """Queues take turns, so that a busy modality does not starve another."""
+
+    async def scenario(batcher, encoder):
+        encoder.gate.clear()
+        first = submitted(batcher, [1])
+        await entered(encoder)
+        jobs = [
+            *submitted(batcher, [2, 3, 4, 5, 6]),
+            *submitted(batcher, [7], "image"),
+            asyncio.ensure_future(batcher.submit("text", views(8), normalize=False)),
+        ]
+        await asyncio.sleep(0)
+        encoder.gate.set()
+        await asyncio.gather(*first, *jobs)
+        return encoder.batches[1:]
+
+    assert run(scenario) == [
+        ("text", True, [2.0, 3.0, 4.0, 5.0]),
+        ("image", True, [7.0]),
+        ("text", False, [8.0]),
+        ("text", True, [6.0]),
+    ]
+
+
+def test_a_poisoned_item_fails_alone():
+    """Its batch fails, every item is tried once more by itself, and the others get their vectors."""
+
+    async def scenario(batcher, encoder):
+        encoder.gate.clear()
+        first = submitted(batcher, [1])
+        await entered(encoder)
+        others = submitted(batcher, [2, -3, 4])
+        await asyncio.sleep(0)
+        encoder.gate.set()
+        results = await asyncio.gather(*first, *others, return_exceptions=True)
+        assert batcher.alive
+        assert [float(results[i][0]) for i in (0, 1, 3)] == [2.0, 4.0, 8.0]
+        return results[2], [numbers for _, _, numbers in encoder.batches]
+
+    failure, batches = run(scenario)
+    assert isinstance(failure, RuntimeError)
+    assert batches == [[1.0], [2.0, -3.0, 4.0], [2.0], [-3.0], [4.0]]
+
+
+def test_departed_callers_are_dropped():
+    """Whoever is cancelled while waiting never reaches the encoder."""
+
+    async def scenario(batcher, encoder):
+        encoder.gate.clear()
+        first = submitted(batcher, [1])
+        await entered(encoder)
+        stay, leave = submitted(batcher, [2, 3])
+        await asyncio.sleep(0)
+        leave.cancel()
+        await asyncio.sleep(0)
+        encoder.gate.set()
+        await asyncio.gather(*first, stay)
+        return [numbers for _, _, numbers in encoder.batches]
+
+    assert run(scenario) == [[1.0], [2.0]]
+
+
+def test_a_full_queue_refuses():
+    """Beyond the bound of a modality OverloadedError; other modalities are not affected; room comes back."""
+
+    async def scenario(batcher, _):
+        with batcher.admission({"text": 2}):
+            with pytest.raises(OverloadedError, match="2 text"), batcher.admission({"text": 1}):
+                pass
+            with batcher.admission({"image": 2}):
+                pass
+        with batcher.admission({"text": 2}):
+            return True
+
+    assert run(scenario, queue_limit=2)
+
+
+def test_a_lone_request_larger_than_the_queue_is_served():
+    """What is over the bound by itself would otherwise be refused for ever."""
+
+    async def scenario(batcher, _):
+        with batcher.admission({"text": 5}):
+            return await asyncio.gather(*submitted(batcher, range(5)))
+
+    assert len(run(scenario, queue_limit=2)) == 5
+
+
+def test_a_killed_task_leaves_nobody_waiting():
+    """Those in the encoder, those in the queue and those who come later all get NotReadyError."""
+
+    async def scenario(batcher, encoder):
+        encoder.gate.clear()
+        running = submitted(batcher, [1])
+        await entered(encoder)
+        queued = submitted(batcher, [2, 3])
+        await asyncio.sleep(0)
+        batcher._task.cancel()
+        results = await asyncio.gather(*running, *queued, return_exceptions=True)
+        assert not batcher.alive
+        with pytest.raises(NotReadyError):
+            await batcher.submit("text", views(4))
+        return results
+
+    assert [type(result) for result in run(scenario)] == [NotReadyError] * 3
+
+
+def test_an_encoder_that_answers_nonsense_fails_its_callers_only():
+    """Too few rows are an error of the encoder: the callers hear of it, the batcher goes on."""
+
+    async def scenario(batcher, encoder):
+        batcher.encode = lambda *_: np.empty((0, 1), np.float32)
+        [failure] = await asyncio.gather(*submitted(batcher, [1]), return_exceptions=True)
+        batcher.encode = encoder
+        [vector] = await asyncio.gather(*submitted(batcher, [2]))
+        return failure, float(vector[0])
+
+    failure, vector = run(scenario)
+    assert isinstance(failure, Exception)
+    assert vector == 4.0
