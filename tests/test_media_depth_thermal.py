@@ -89,6 +89,13 @@ def test_not_a_number_is_no_reading():
     assert sample.metres[0].tolist() == [0, 0, 0, 2]
 
 
+def test_a_saturated_count_is_no_reading():
+    """65535 marks what a 16-bit camera cannot see, in millimetres; in a relative map it is the farthest."""
+    data = make.picture_bytes(np.array([[0, 13_107, 65_535]], np.uint16))
+    assert decode("depth", data).metres[0] == pytest.approx([0, 13.107, 0])
+    assert decode("depth", data, unit="relative").metres[0] == pytest.approx([0, 2, 10])
+
+
 @pytest.mark.parametrize("values", [[[1.0, -0.5]], [[0.0, np.nan]]])
 def test_negative_or_missing_distances_are_refused(values):
     """Negative distances, and maps without any reading, are errors."""

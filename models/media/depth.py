@@ -15,6 +15,7 @@ from models.samples import DepthSample, Float32
 
 WANTED = "16-bit PNG or TIFF (millimetres), float .npy or float TIFF (metres)"
 METRES = {"m": 1.0, "mm": 1e-3}
+SATURATED_COUNT = 65_535
 # A relative map has no scale of its own; its farthest point is put here, at the end of a room.
 RELATIVE_FAR_M = 10.0
 
@@ -60,6 +61,12 @@ def _as_map(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def _unsaturated(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """16-bit counts with the largest one, by which many cameras mark what they cannot see, as no reading."""
+    saturated = values.dtype.kind == "u" and values.dtype.itemsize == 2
+    return np.where(values == SATURATED_COUNT, 0, values) if saturated else values
+
+
 def _scale(values: npt.NDArray[np.float64], unit: str) -> Float32:
     factor = RELATIVE_FAR_M / values.max() if unit == "relative" else METRES[unit]
     return (values * factor).astype(np.float32)
@@ -73,7 +80,7 @@ def decode_depth(
     fx: float | None = None,
     baseline: float | None = None,
 ) -> DepthSample:
-    """Distances along the viewing axis; NaN and infinity count as no reading.
+    """Distances along the viewing axis; NaN, infinity and a saturated 16-bit count are no reading.
 
     `unit`: "m", "mm" or "relative"; left out, it is what the format fixes (integers mm, floats m).
     Raises MediaError for 8-bit and coloured pictures, negative distances and maps without any reading.
@@ -81,10 +88,10 @@ def decode_depth(
     values, fixed = _read(data, limits, unit)
     if unit == "m" and fixed == "mm":
         raise ParameterError('unit "m" needs floats; a map of whole numbers is in "mm" (or "relative")')
-    distances = _as_map(values)
+    chosen = unit or fixed
+    distances = _as_map(values if chosen == "relative" else _unsaturated(values))
     if distances.min() < 0:
         raise MediaError(f"the depth map holds negative distances (down to {distances.min():g})")
     if distances.max() == 0:
         raise MediaError("the depth map holds no reading: every value is 0 or not finite")
-    chosen = unit or fixed
     return DepthSample(_scale(distances, chosen), fx, baseline, relative=chosen == "relative")
