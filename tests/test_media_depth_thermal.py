@@ -52,7 +52,13 @@ def test_float_tiff_is_metres():
 
 
 @pytest.mark.parametrize(
-    "data", [make.jpeg(), make.thermal8_png(), make.picture_bytes(make.gradient(), "BMP")]
+    "data",
+    [
+        make.jpeg(),
+        make.thermal8_png(),
+        make.picture_bytes(make.gradient(), "BMP"),
+        make.npy(make.gradient()[..., 0]),
+    ],
 )
 def test_eight_bit_pictures_hold_no_distances(data):
     """An 8-bit picture is refused, and the message names the accepted forms and the way out."""

@@ -30,6 +30,13 @@ def _grey_8_bit(image: Image.Image) -> npt.NDArray[np.uint8]:
     return pixels[..., 0]
 
 
+def _no_distances(found: str | None) -> MediaError:
+    return MediaError(
+        f"8-bit {found} values are no distances; accepted are {WANTED}. A grey picture without a scale "
+        'is accepted with unit="relative" (brighter = farther, 0 = no reading)'
+    )
+
+
 def _read_picture(data: bytes, limits: Limits, unit: str | None) -> tuple[npt.NDArray[Any], str]:
     """Pixel values and the unit that the format fixes."""
     image = open_picture(data, limits, WANTED)
@@ -39,16 +46,15 @@ def _read_picture(data: bytes, limits: Limits, unit: str | None) -> tuple[npt.ND
         return np.asarray(image), "mm"
     if unit == "relative":
         return _grey_8_bit(image), "relative"
-    raise MediaError(
-        f"an 8-bit {formats.recognise(data)} picture holds no distances; accepted are {WANTED}. "
-        'A grey picture without a scale is accepted with unit="relative" (brighter = farther, 0 = no reading)'
-    )
+    raise _no_distances(formats.recognise(data))
 
 
 def _read(data: bytes, limits: Limits, unit: str | None) -> tuple[npt.NDArray[Any], str]:
     if formats.expect(data, (formats.NPY, *PICTURES), WANTED) != formats.NPY:
         return _read_picture(data, limits, unit)
     values = read_npy(data, limits)
+    if values.dtype.itemsize == 1 and unit != "relative":
+        raise _no_distances(formats.NPY)
     return values, "m" if values.dtype.kind == "f" else "mm"
 
 
