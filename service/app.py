@@ -15,7 +15,7 @@ from service.body_limit import BodyLimit
 from service.departures import Departures
 from service.engine import Engine
 from service.request_context import RequestContext
-from service.routes import collections, embeddings, health, items, models, search
+from service.routes import collections, embeddings, health, items, models, search, zero_shot
 from service.settings import Settings
 
 DESCRIPTION = "Text, images, video, sound, depth, thermal pictures and movement in one searchable space."
@@ -51,7 +51,7 @@ def create_app(
         strict_content_type=False,
     )
     app.state.engine = engine
-    for routes in (embeddings, models, collections, search, items, health):
+    for routes in (embeddings, models, collections, search, items, zero_shot, health):
         app.include_router(routes.router)
     errors.install(app)
     openapi.install(app)
