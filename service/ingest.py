@@ -9,10 +9,10 @@ from typing import Any
 
 from index import Collection, Item, Row
 from index import errors as index_errors
-from models.modalities import MODALITIES
 from service.drafts import Draft, Refused
 from service.engine import Engine
 from service.errors import LocatedError, fault_of
+from service.media_types import served_type
 from service.parts import Media, Part, Text
 from service.vectorizer import Embedded
 
@@ -95,16 +95,11 @@ def original_of(part: Part) -> tuple[bytes | None, str | None]:
     """The file that an item was made of; a text is a file as well, a blend or a vector is none."""
     content = part.content
     if isinstance(content, Media):
-        return content.data, served_type(content)
+        return content.data, served_type(content.modality, content.data, content.media_type)
     if isinstance(content, Text):
-        return content.text.encode(), "text/plain; charset=utf-8"
+        data = content.text.encode()
+        return data, served_type("text", data)
     return None, None
-
-
-def served_type(media: Media) -> str:
-    """The sender's media type where the modality has it; never one that a browser would run."""
-    known = MODALITIES[media.modality].media_types
-    return media.media_type if media.media_type in known else "application/octet-stream"
 
 
 def result_object(result: Stored | Refused) -> Mapping[str, Any]:

@@ -70,13 +70,26 @@ def test_an_item_keeps_what_came_with_it(client, collection):
     assert media.headers["x-content-type-options"] == "nosniff"
 
 
-def test_media_that_a_browser_would_run_are_served_as_bytes(client, collection):
-    """A media type that is none of the modality's does not come back."""
-    form = [("file", ("x.png", files.png(), "text/html"))]
-    answer = client.post(f"{collection}/items", files=form, data={"modality": "image"})
+@pytest.mark.parametrize(
+    ("modality", "data", "claim", "served"),
+    [
+        ("image", files.png(), "text/html", "image/png"),
+        ("image", files.jpeg(), None, "image/jpeg"),
+        ("audio", files.mp3(), "application/octet-stream", "audio/mpeg"),
+        ("video", files.mp4(), None, "video/mp4"),
+        ("imu", files.imu_csv(), "text/html", "text/csv; charset=utf-8"),
+        ("text", b"<script>alert(1)</script>", "text/html", "text/plain; charset=utf-8"),
+        ("depth", files.depth_npy(), None, "application/x-npy"),
+    ],
+)
+def test_media_are_served_as_what_they_are(client, collection, modality, data, claim, served):  # noqa: PLR0917 - a table
+    """By their first bytes, and never as something that a browser would run."""
+    form = [("file", ("x", data, claim))]
+    answer = client.post(f"{collection}/items", files=form, data={"modality": modality})
     identifier = answer.json()["results"][0]["id"]
     media = client.get(f"{collection}/items/{identifier}/media")
-    assert media.headers["content-type"] == "application/octet-stream"
+    assert media.headers["content-type"] == served
+    assert media.content == data
 
 
 def test_a_collection_without_media_keeps_none(client):

@@ -1,0 +1,45 @@
+"""The media type that an original is served with: what its bytes are, never what a browser would run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from models.media import formats
+from models.modalities import ARRAY_TYPE, MODALITIES
+
+UNKNOWN = "application/octet-stream"
+OF_FORMAT: Mapping[str, str] = MappingProxyType(
+    {
+        formats.PNG: "image/png",
+        formats.JPEG: "image/jpeg",
+        formats.WEBP: "image/webp",
+        formats.GIF: "image/gif",
+        formats.BMP: "image/bmp",
+        formats.TIFF: "image/tiff",
+        formats.WAV: "audio/wav",
+        formats.FLAC: "audio/flac",
+        formats.OGG: "audio/ogg",
+        formats.MP3: "audio/mpeg",
+        formats.AAC: "audio/aac",
+        formats.NPY: ARRAY_TYPE,
+    }
+)
+OF_CONTAINER: Mapping[str, str] = MappingProxyType({formats.MP4: "mp4", formats.MATROSKA: "webm"})
+TEXT = "text/plain; charset=utf-8"
+TABLE = "text/csv"
+
+
+def served_type(modality: str, data: bytes, given: str | None = None) -> str:
+    """By the first bytes; where those tell nothing, what was given if the modality takes it."""
+    if modality == "text":
+        return TEXT
+    found = formats.recognise(data) or ""
+    if found in OF_CONTAINER:
+        return f"{'audio' if modality == 'audio' else 'video'}/{OF_CONTAINER[found]}"
+    if found in OF_FORMAT:
+        return OF_FORMAT[found]
+    stripped = (given or "").partition(";")[0].strip().lower()
+    if modality == "imu":
+        return TABLE
+    return stripped if stripped in MODALITIES[modality].media_types else UNKNOWN
