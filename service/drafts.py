@@ -12,7 +12,7 @@ import orjson
 from models.errors import ParameterError, UnsupportedMediaError
 from models.modalities import MODALITIES, modality_of_file
 from service.errors import LocatedError
-from service.parts import Media, Part, leaves, parse_part, ready_of, too_many
+from service.parts import Fused, Media, Part, leaves, parse_part, ready_of, too_many
 from service.requests import File
 
 ITEM_FIELDS = ("id", "content", "vector", "modality", "metadata")
@@ -123,24 +123,24 @@ def draft_of_file(file: File, where: str, fields: FileFields) -> Draft | Refused
     params = {name: value for name, value in fields.params.items() if name in accepted}
     part = Part(Media(modality, file.data, file.media_type, params), where)
     metadata = fields.metadata.get(file.name, {})
-    return Draft(part, where, given or content_id(part), given is not None, metadata, file.name)
+    identifier = content_id(part) if given is None else given
+    return Draft(part, where, identifier, given is not None, metadata, file.name)
 
 
 def content_id(part: Part) -> str:
     """A name for content, the same whenever the same content comes again."""
-    digest = hashlib.sha256()
-    for leaf in leaves(part):
-        content = leaf.content
-        digest.update(orjson.dumps([leaf.weight, type(content).__name__, fingerprint(content)]))
-    return digest.hexdigest()[:ID_CHARACTERS]
+    return hashlib.sha256(orjson.dumps(fingerprint(part))).hexdigest()[:ID_CHARACTERS]
 
 
-def fingerprint(content: Any) -> Any:
+def fingerprint(part: Part) -> list[Any]:
     """What makes content itself; parameters as text, since `50` and `"50"` (of a form) mean the same."""
+    content = part.content
+    if isinstance(content, Fused):
+        return [part.weight, "blend", [fingerprint(each) for each in content.parts]]
     if isinstance(content, Media):
         params = sorted((name, str(value)) for name, value in content.params.items())
-        return [content.modality, hashlib.sha256(content.data).hexdigest(), params]
-    return vars(content)
+        return [part.weight, content.modality, hashlib.sha256(content.data).hexdigest(), params]
+    return [part.weight, type(content).__name__, vars(content)]
 
 
 def without_duplicates(drafts: Sequence[Draft | Refused]) -> list[Draft | Refused]:

@@ -29,6 +29,7 @@ from service.answers import Answer
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = "1"
+LONGEST_MESSAGE = 600
 UNKNOWN_ERROR = (
     "The server met an unexpected error; its log holds the cause under this answer's x-request-id."
 )
@@ -130,7 +131,10 @@ class Fault:
 
     def object(self) -> dict[str, Any]:
         """OpenAI's error object."""
-        return {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        message = self.message
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[:LONGEST_MESSAGE]}..."
+        return {"message": message, "type": self.type, "param": self.param, "code": self.code}
 
     def answer(self) -> Answer:
         return Answer({"error": self.object()}, self.status, headers=dict(self.headers))
@@ -167,10 +171,13 @@ def fault_of_validation(error: RequestValidationError) -> Fault:
             400, f"the body is not valid JSON in UTF-8: {first['ctx']['error']}", code="invalid_json"
         )
     place = place_of(first["loc"])
+    if place is None and first["type"] == "value_error":
+        return Fault(400, first["msg"].removeprefix("Value error, "), code="invalid_parameter")
     if place is None:
         return Fault(400, "the request needs a body: a JSON object", code="missing_body")
     code = "unknown_parameter" if first["type"] == "extra_forbidden" else "invalid_parameter"
-    return Fault(400, f"{place}: {first['msg']}", param=place, code=code)
+    said = first["msg"].removeprefix("Value error, ")
+    return Fault(400, f"{place}: {said}", param=place, code=code)
 
 
 def place_of(location: tuple[str | int, ...]) -> str | None:

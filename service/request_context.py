@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -40,7 +41,7 @@ class RequestContext:
             REQUEST_ID.reset(token)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        status = 0
+        status, began = 0, time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -56,5 +57,6 @@ class RequestContext:
                 raise
             await fault_of(error).answer()(scope, receive, send_with_id)
         level = logging.DEBUG if scope["path"] in QUIET_PATHS else logging.INFO
-        extra = {"method": scope["method"], "path": scope["path"], "status": status}
+        seconds = round(time.perf_counter() - began, 4)
+        extra = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": seconds}
         log.log(level, "answered" if status else "caller left", extra=extra)

@@ -120,6 +120,14 @@ def test_other_parameters_make_other_content(client, collection):
     assert counted(client, collection) == {"imu": 2}
 
 
+def test_blends_that_differ_in_structure_are_different(client, collection):
+    """Weights of inner blends count for the id."""
+    inner = {"parts": ["b", "c"]}
+    items = [{"content": {"parts": ["a", {**inner, "weight": weight}]}} for weight in (1, 2)]
+    first, second = store(client, collection, *items)
+    assert first["id"] != second["id"]
+
+
 def test_the_same_id_again_replaces_everything(client, collection):
     """Vector, modality, metadata and media together."""
     store(client, collection, {"id": "a", "content": {"image": b64(files.png())}, "metadata": {"old": 1}})
@@ -197,6 +205,8 @@ def test_a_form_may_say_what_its_files_are(client, collection):
     assert answer.json()["results"][0]["modality"] == "depth"
     refused = client.post(f"{collection}/items", files=form, data={"modality": "smell"})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "modality")
+    refused = client.post(f"{collection}/items", files=form, data={"metadata": '{"other.png": {}}'})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "metadata")
 
 
 def test_pages_show_every_item_once_in_one_order(client, collection):

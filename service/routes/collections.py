@@ -23,7 +23,7 @@ class CollectionRequest(BaseModel):
 
     model: str | None = Field(default=None, description="the loaded model's name; may be left out")
     recall: float = Field(
-        default=0.95, gt=0, le=1, description="share of the true neighbours that searches find"
+        default=0.95, ge=0.9, le=0.999, description="share of the true neighbours that searches find"
     )
     media: Literal["original", "none"] = Field(
         default="original", description="whether original files are kept"

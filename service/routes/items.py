@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -108,7 +109,9 @@ async def requested(request: Request, engine: Engine) -> list[Draft | Refused]:
         message = f"the body is {media_type_of(request)}; send application/json or multipart/form-data"
         raise WrongTypeError(message)
     upload = await read_upload(request, most, engine.settings.max_body_bytes)
-    return drafts_of_files(upload.files, file_fields(dict(upload.fields)))
+    fields = file_fields(dict(upload.fields))
+    check_names(fields, {file.name for file in upload.files})
+    return drafts_of_files(upload.files, fields)
 
 
 def file_fields(fields: dict[str, str]) -> FileFields:
@@ -125,6 +128,15 @@ def file_fields(fields: dict[str, str]) -> FileFields:
             also = ", ".join(("modality", "metadata", "ids", *sorted(accepted)))
             raise LocatedError(ParameterError(f"unknown form field {field!r}; accepted: file, {also}"), field)
     return FileFields(modality, fields, metadata, ids)
+
+
+def check_names(fields: FileFields, names: Collection[str]) -> None:
+    """Raise LocatedError where metadata or ids name a file that did not come."""
+    for field, by_name in (("metadata", fields.metadata), ("ids", fields.ids)):
+        for name in by_name:
+            if name not in names:
+                message = f"`{field}` names {name!r}; the files are {', '.join(sorted(names))}"
+                raise LocatedError(ParameterError(message), field)
 
 
 def by_file_name(text: str, field: str) -> dict[str, Any]:
