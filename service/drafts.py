@@ -111,7 +111,10 @@ def drafts_of_files(files: Sequence[File], fields: FileFields) -> list[Draft | R
 
 
 def draft_of_file(file: File, where: str, fields: FileFields) -> Draft | Refused:
-    """An uploaded file as an item; its modality is given, or guessed from its name and media type."""
+    """An uploaded file as an item; without metadata of its own it keeps its name.
+
+    Its modality is given, or guessed from its name and media type.
+    """
     given = fields.ids.get(file.name)
     modality = fields.modality or modality_of_file(file.name, file.media_type)
     if modality is None:
@@ -122,7 +125,7 @@ def draft_of_file(file: File, where: str, fields: FileFields) -> Draft | Refused
     accepted = MODALITIES[modality].params
     params = {name: value for name, value in fields.params.items() if name in accepted}
     part = Part(Media(modality, file.data, file.media_type, params), where)
-    metadata = fields.metadata.get(file.name, {})
+    metadata = fields.metadata.get(file.name, {"file": file.name})
     identifier = content_id(part) if given is None else given
     return Draft(part, where, identifier, given is not None, metadata, file.name)
 

@@ -33,6 +33,7 @@ def limits_of(settings: Settings) -> Limits:
     return replace(
         DEFAULT_LIMITS,
         pixels=settings.max_pixels,
+        frame_pixels=min(settings.max_pixels, DEFAULT_LIMITS.frame_pixels),
         audio_s=settings.max_audio_s,
         video_s=settings.max_video_s,
     )

@@ -196,6 +196,8 @@ def test_a_form_of_several_files_becomes_items(client, collection):
     assert body["results"][4]["error"]["code"] == "unsupported_media_type"
     assert (body["stored"], body["failed"]) == (3, 2)
     assert client.get(f"{collection}/items/bark").json()["metadata"] == {"loud": True}
+    text = client.get(f"{collection}/items", params={"modality": "text"}).json()["items"][0]
+    assert text["metadata"] == {"file": "c.txt"}
 
 
 def test_a_form_may_say_what_its_files_are(client, collection):
