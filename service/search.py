@@ -12,7 +12,9 @@ import numpy as np
 import orjson
 
 from index import Collection, Hit
+from models.embedder import TOWER_OF, Background, Embedder
 from models.errors import ParameterError
+from models.modalities import MODALITIES
 from service.engine import Engine
 from service.errors import LocatedError
 from service.parts import Fused, Part, Stored, leaves
@@ -75,7 +77,7 @@ async def search(
     """
     probes = await probes_of(engine, collection, query, wanted.fusion)
     notes = [note for probe in probes for note in probe.embedded.notes]
-    background = engine.embedder.background
+    background = background_of(engine.embedder)
     if wanted.plain:
         found = await engine.in_index(plain_search, collection, probes[0], wanted, background)
     else:
@@ -102,6 +104,14 @@ async def probes_of(engine: Engine, collection: Collection, query: Part, fusion:
     return [Probe(one, part.weight, exclude) for one, part in zip(embedded, parts, strict=True)]
 
 
+def background_of(embedder: Embedder) -> Background:
+    """The model's background of every pair of modalities; video has that of its tower."""
+    towers = {name: TOWER_OF.get(name, name) for name in MODALITIES}
+    known = embedder.background
+    pairs = ((query, item) for query in towers for item in towers)
+    return {(q, i): known[towers[q], towers[i]] for q, i in pairs if (towers[q], towers[i]) in known}
+
+
 def lookup_in(engine: Engine, collection: Collection) -> Lookup:
     """Vectors of stored items; the mean of an item's rows where it has several."""
 
@@ -113,7 +123,7 @@ def lookup_in(engine: Engine, collection: Collection) -> Lookup:
 
 
 def hits_of(
-    collection: Collection, probe: Probe, wanted: Wanted, background: Mapping[Any, Any], **window: Any
+    collection: Collection, probe: Probe, wanted: Wanted, background: Background, **window: Any
 ) -> list[Hit]:
     return collection.search(
         probe.embedded.vector,
@@ -125,15 +135,13 @@ def hits_of(
     )
 
 
-def plain_search(
-    collection: Collection, probe: Probe, wanted: Wanted, background: Mapping[Any, Any]
-) -> list[Found]:
+def plain_search(collection: Collection, probe: Probe, wanted: Wanted, background: Background) -> list[Found]:
     window = {"limit": wanted.limit, "offset": wanted.offset, "per_modality": wanted.per_modality}
     return [Found(hit) for hit in hits_of(collection, probe, wanted, background, **window)]
 
 
 def arranged_search(
-    collection: Collection, probes: Sequence[Probe], wanted: Wanted, background: Mapping[Any, Any]
+    collection: Collection, probes: Sequence[Probe], wanted: Wanted, background: Background
 ) -> list[Found]:
     """More candidates than results, until there are enough groups; fused, grouped, made various, cut."""
     window = max(FEWEST_CANDIDATES, CANDIDATES_PER_RESULT * wanted.needed)
