@@ -20,6 +20,8 @@ from service.settings import Settings
 
 DESCRIPTION = "Text, images, video, sound, depth, thermal pictures and movement in one searchable space."
 
+ROUTERS = tuple(each.router for each in (embeddings, models, collections, search, items, zero_shot, health))
+
 
 def create_app(
     settings: Settings | None = None,
@@ -51,8 +53,9 @@ def create_app(
         strict_content_type=False,
     )
     app.state.engine = engine
-    for routes in (embeddings, models, collections, search, items, zero_shot, health):
-        app.include_router(routes.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.state.routes = [route for router in ROUTERS for route in router.routes]
     errors.install(app)
     openapi.install(app)
     # The last one added is the outermost.

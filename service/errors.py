@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from index import errors as index_errors
 from models.errors import (
@@ -196,8 +197,17 @@ def fault_of_status(error: HTTPException) -> Fault:
     return Fault(error.status_code, message, kind, code=code, headers=error.headers or {})
 
 
-async def answer_error(_: Request, error: Exception) -> Answer:
-    return fault_of(error).answer()
+async def answer_error(request: Request, error: Exception) -> Answer:
+    answer = fault_of(error).answer()
+    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["allow"] = ", ".join(allowed_methods(request))
+    return answer
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """The methods of all routes at the request's path; the router itself tells only those of the first."""
+    routes = [route for route in request.app.state.routes if route.matches(request.scope)[0] != Match.NONE]
+    return sorted({method for route in routes for method in route.methods})
 
 
 def install(app: FastAPI) -> None:

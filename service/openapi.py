@@ -44,7 +44,9 @@ CollectionName = Annotated[
     str,
     Path(description="the collection", json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"}),
 ]
-ModalityName = Annotated[str, Path(json_schema_extra={"enum": list(MODALITIES)})]
+ONE_MODALITY: dict[str, Any] = {"enum": list(MODALITIES)}
+ModalityName = Annotated[str, Path(json_schema_extra=ONE_MODALITY)]
+MaybeModality = Annotated[str | None, WithJsonSchema({"anyOf": [ONE_MODALITY, {"type": "null"}]})]
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -57,12 +59,16 @@ def component(name: str) -> dict[str, Any]:
     return {MARK: name}
 
 
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGgAAACEAIHJde6S"
+    "AAAAAElFTkSuQmCC"
+)
 PART = WithJsonSchema(component("Part"))
 INPUTS = WithJsonSchema(component("Inputs"))
 QUERY = WithJsonSchema(component("Inputs"))
 ITEM_EXAMPLES: list[Any] = [
     {"items": [{"id": "note-1", "content": "a dog barking", "metadata": {"lang": "en"}}]},
-    {"items": [{"content": {"image": "data:image/png;base64,iVBORw0KGgo..."}}]},
+    {"items": [{"content": {"image": PIXEL}}]},
 ]
 SEARCH_EXAMPLES: list[Any] = [
     {"query": "a dog barking", "limit": 5},
@@ -72,7 +78,7 @@ SEARCH_EXAMPLES: list[Any] = [
 EMBEDDING_EXAMPLES: list[Any] = [
     {"input": "a dog barking"},
     {"input": ["a dog barking", "rain on a roof"], "encoding_format": "base64"},
-    {"input": [{"text": "a dog barking"}, {"image": "data:image/png;base64,iVBORw0KGgo..."}]},
+    {"input": [{"text": "a dog barking"}, {"image": PIXEL}]},
     {"input": {"parts": [{"text": "a dog"}, {"text": "snow", "weight": -0.5}]}},
 ]
 

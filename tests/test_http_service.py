@@ -216,3 +216,9 @@ def test_settings_come_from_the_environment(monkeypatch):
     settings = Settings()
     assert (settings.port, settings.modalities, settings.weights) == (9000, ("text", "audio"), None)
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_refused_method_is_told_which_there_are(client):
+    """`Allow` holds the methods of every route at that path."""
+    assert client.options("/v1/collections/a").headers["allow"] == "DELETE, GET, PUT"
+    assert client.put("/v1/collections/a/items/b").headers["allow"] == "DELETE, GET"

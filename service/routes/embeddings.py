@@ -17,7 +17,7 @@ from service.batcher import Vector
 from service.dependencies import ReadyEngine
 from service.engine import Engine
 from service.errors import LocatedError, UnknownPathError, unknown_modality
-from service.openapi import EMBEDDING_EXAMPLES, INPUTS, ModalityName, errors, upload_body
+from service.openapi import EMBEDDING_EXAMPLES, INPUTS, MaybeModality, ModalityName, errors, upload_body
 from service.parts import Media, Part, parse_inputs
 from service.requests import StrictRoute, read_upload, validated
 from service.vectorizer import Embedded
@@ -44,7 +44,7 @@ class EmbeddingsRequest(Options):
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": EMBEDDING_EXAMPLES})
 
     input: Annotated[Any, INPUTS]
-    modality: str | None = Field(
+    modality: MaybeModality = Field(
         default=None, description="bare strings of `input` are media of this modality, as base64 or data URI"
     )
     user: Any = Field(default=None, description="ignored")

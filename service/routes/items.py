@@ -18,7 +18,7 @@ from service.drafts import Draft, FileFields, Refused, drafts_of, drafts_of_file
 from service.engine import Engine
 from service.errors import Fault, LocatedError, WrongTypeError, fault_of, unknown_modality
 from service.ingest import Stored, ingest, result_object
-from service.openapi import ITEM_EXAMPLES, CollectionName, component, errors, items_body
+from service.openapi import ITEM_EXAMPLES, CollectionName, MaybeModality, component, errors, items_body
 from service.requests import StrictRoute, is_json, media_type_of, read_json, read_upload
 from service.times import timestamp
 
@@ -172,7 +172,7 @@ async def list_items(  # noqa: PLR0913, PLR0917 - the query's fields
     engine: ReadyEngine,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: str | None = None,
-    modality: str | None = None,
+    modality: MaybeModality = None,
     with_vector: bool = False,  # noqa: FBT001, FBT002 - a field of the query
 ) -> Answer:
     """A page of items in the order they were first stored."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
 from models.modalities import MODALITIES
 from service.answers import Answer
 from service.dependencies import ReadyEngine
-from service.openapi import QUERY, SEARCH_EXAMPLES, CollectionName, errors
+from service.openapi import ONE_MODALITY, QUERY, SEARCH_EXAMPLES, CollectionName, errors
 from service.parts import parse_query
 from service.requests import StrictRoute
 from service.search import Found, Wanted, search
@@ -24,7 +24,9 @@ class SearchRequest(BaseModel):
     query: Annotated[Any, QUERY]
     limit: int = Field(default=10, ge=1, le=1000)
     offset: int = Field(default=0, ge=0, le=100_000)
-    modalities: list[str] | None = Field(default=None, min_length=1, description="only items of these")
+    modalities: list[Annotated[str, WithJsonSchema(ONE_MODALITY)]] | None = Field(
+        default=None, min_length=1, description="only items of these"
+    )
     filter: dict[str, Any] | None = Field(default=None, description="condition on the metadata")
     per_modality: int | None = Field(default=None, ge=1, description="most results of each modality")
     score_threshold: float | None = Field(default=None, description="least cosine")
