@@ -1,4 +1,4 @@
-"""The one training loop of all towers but text: align a tower with the frozen text space and with partners."""
+"""The one training loop of all towers but text: align a tower with the frozen text space and partners."""
 
 from __future__ import annotations
 
@@ -29,10 +29,19 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Hub:
-    """The fixed side: text `space`; `partners` (m, k, DIM): k vectors of each partner (captions, pictures)."""
+    """The fixed side: text `space`; `partners` (m, k, DIM): k captions or crops of each partner."""
 
     space: Space
     partners: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a tower learns from and is watched by: `check(tower, done)` says figures on unseen items."""
+
+    hub: Hub
+    source: Source
+    check: Callable[[ConvNet, float], str]
 
 
 class Aligned(nn.Module):
@@ -45,34 +54,28 @@ class Aligned(nn.Module):
 
 
 def loss_of(model: Aligned, hub: Hub, batch: Batch, config: AlignConfig) -> torch.Tensor:
-    """names + concepts + cosine + partners, weighted by the config."""
+    """Names + concepts + cosine + partners, weighted by the config."""
     with torch.autocast("cpu", torch.bfloat16):
         heads = model.tower(batch.inputs)
     z = functional.normalize(heads.float(), dim=-1)
     scale = model.log_scale.exp().clamp(max=config.max_scale)
     space = hub.space
-    loss = softmax_loss(z, space.vectors, batch.names, scale[0], space.rivals)
+    loss = softmax_loss(z, space.vectors, batch.names, scale[0], rivals=space.rivals)
     loss = loss + config.concept_weight * softmax_loss(z, space.concept_vectors, batch.concepts, scale[1])
     loss = loss + config.cosine_weight * cosine_loss(z, space.vectors, batch.names)
     if len(hub.partners):
         chosen = torch.randint(hub.partners.shape[1], (len(hub.partners),))
         partners = hub.partners[torch.arange(len(hub.partners)), chosen]
-        loss = loss + config.partner_weight * softmax_loss(z, partners, batch.partners, scale[2], smoothing=0.0)
+        partner_loss = softmax_loss(z, partners, batch.partners, scale[2], smoothing=0.0)
+        loss = loss + config.partner_weight * partner_loss
     return loss
 
 
-def align(
-    tower: ConvNet,
-    hub: Hub,
-    source: Source,
-    config: AlignConfig,
-    path: Path,
-    check: Callable[[ConvNet, float], str],
-) -> Aligned:
-    """Train; goes on from `path` after an interruption. `check(tower, done)` says figures on unseen items."""
+def align(task: Task, tower: ConvNet, config: AlignConfig, path: Path) -> Aligned:
+    """Train; goes on from `path` after an interruption."""
     model = Aligned(tower, config)
     if config.channels_last:
-        model = model.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(model, config)
     done = load_checkpoint(path, model, optimizer)
     torch.manual_seed(config.seed + done)
@@ -80,15 +83,16 @@ def align(
     for step in range(done, config.steps):
         model.train()
         cosine_rate(optimizer, step / config.steps, config.warmup)
-        loss = loss_of(model, hub, source.batch(config.batch, step / config.steps), config)
+        loss = loss_of(model, task.hub, task.source.batch(config.batch, step / config.steps), config)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
         progress.step(step, loss)
         if (step + 1) % config.check_every == 0 or step + 1 == config.steps:
             model.eval()
-            progress.say(f"{check(model.tower, step / config.steps)}  scale {[round(x, 1) for x in model.log_scale.exp().tolist()]}")
+            scales = [round(scale, 1) for scale in model.log_scale.exp().tolist()]
+            progress.say(f"{task.check(model.tower, step / config.steps)}  scales {scales}")
             save_checkpoint(path, model, optimizer, step + 1)
     return model.eval()
 

@@ -11,7 +11,7 @@ from models.small.nets import ConvNet
 from models.small.sizes import NETS
 from models.small.sounds import prepare_audio
 from models.small.text import TextTower
-from training.align import Hub, align
+from training.align import Hub, Task, align
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.index import read_index, split_of
@@ -33,5 +33,5 @@ def train_audio(data: Path, cache: Path, out: Path, text: TextTower) -> ConvNet:
 
     source = SoundSource(training_mels(data, cache, train), train, space)
     tower = ConvNet(NETS["audio"])
-    align(tower, Hub(space, torch.empty(0)), source, CONFIG, out / "audio.pt", check)
+    align(Task(Hub(space, torch.empty(0)), source, check), tower, CONFIG, out / "audio.pt")
     return tower

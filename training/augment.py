@@ -11,7 +11,7 @@ from torch.nn import functional
 def random_crops(
     x: torch.Tensor, side: int, smallest: float = 0.35, stretch: float = 4 / 3, turn: float = 0.0
 ) -> torch.Tensor:
-    """(n, c, H, W) -> (n, c, side, side): each a random box of `smallest`..1 of the area, half of them mirrored.
+    """(n, c, H, W) -> (n, c, side, side): random boxes of `smallest`..1 of the area, half mirrored.
 
     `stretch`: the largest ratio of the box's sides; `turn`: largest rotation [rad].
     """
@@ -27,7 +27,9 @@ def random_crops(
     theta[:, 0, 2] = (1 - width) * torch.empty(n).uniform_(-1, 1)
     theta[:, 1, 2] = (1 - height) * torch.empty(n).uniform_(-1, 1)
     grid = functional.affine_grid(theta, [n, x.shape[1], side, side], align_corners=False)
-    return functional.grid_sample(x, grid, padding_mode="reflection" if turn else "border", align_corners=False)
+    return functional.grid_sample(
+        x, grid, padding_mode="reflection" if turn else "border", align_corners=False
+    )
 
 
 def random_light(x: torch.Tensor, brightness: float = 0.3, contrast: float = 0.3) -> torch.Tensor:

@@ -18,13 +18,13 @@ from training.space import Space
 def outputs(tower: ConvNet, inputs: torch.Tensor, batch: int = 100) -> torch.Tensor:
     """Raw head outputs (n, DIM), float32."""
     with torch.autocast("cpu", torch.bfloat16):
-        return torch.cat([tower(part).float() for part in inputs.split(batch)])
+        return torch.cat([tower(part).float() for part in torch.split(inputs, batch)])
 
 
 def pooled(tower: ConvNet, views: Sequence[torch.Tensor]) -> torch.Tensor:
     """Items of several views each -> unit vectors (items, DIM), as the service pools them."""
     heads = functional.normalize(outputs(tower, torch.cat(list(views))), dim=-1)
-    means = [part.mean(0) for part in heads.split([len(one) for one in views])]
+    means = [part.mean(0) for part in torch.split(heads, [len(one) for one in views])]
     return functional.normalize(torch.stack(means), dim=-1)
 
 

@@ -12,7 +12,7 @@ from models.small.nets import ConvNet
 from models.small.pictures import DEPTH_SIDE, depth_planes, prepare_depth
 from models.small.sizes import NETS
 from models.small.text import TextTower
-from training.align import Hub, align
+from training.align import Hub, Task, align
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.index import read_index, split_of
@@ -42,5 +42,5 @@ def train_depth(data: Path, out: Path, text: TextTower, image: ConvNet) -> ConvN
     partner, pictures = partner_vectors(data, [item for item in items if item.split == "train"], image)
     source = MapSource(torch.from_numpy(stored), Columns(train, space, partner), SHARES, DEPTH_SIDE)
     tower = ConvNet(NETS["depth"])
-    align(tower, Hub(space, pictures), source, CONFIG, out / "depth.pt", check)
+    align(Task(Hub(space, pictures), source, check), tower, CONFIG, out / "depth.pt")
     return tower

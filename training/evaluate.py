@@ -1,4 +1,4 @@
-"""`python -m training.evaluate --data DIR [--weights FILE]`: figures of the shipped model on the val splits."""
+"""`python -m training.evaluate --data DIR [--weights FILE]`: figures of the model on the val splits."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ class Seen:
         self.items = {name: split_of(items, name, "val") for name in MODALITIES}
         self.z = {name: embedder.embed(name, samples_of(data, own)) for name, own in self.items.items()}
 
-    def say(self, texts: Sequence[str]) -> Float32:
-        return self.embedder.embed("text", [TextSample(text) for text in texts])
+    def showing(self, modality: str, concepts: set[str]) -> tuple[Float32, list[str]]:
+        """Vectors and concepts of the items that show one of `concepts`."""
+        rows = [row for row, item in enumerate(self.items[modality]) if item.concept in concepts]
+        return self.z[modality][rows], [self.items[modality][row].concept for row in rows]
 
     def where(self, modality: str, archives: Sequence[str]) -> tuple[Float32, list[Item]]:
         """Vectors and items of some archives, those with one label."""
@@ -61,12 +63,16 @@ class Seen:
         return self.z[modality][rows], [self.items[modality][row] for row in rows]
 
 
-def named(seen: Seen, modality: str, names: Sequence[str], *, bare: bool) -> Float32:
+def named(embedder: Embedder, modality: str, names: Sequence[str], *, bare: bool) -> Float32:
     """Unit vectors of names: alone, or as the mean over the modality's sentences."""
     if bare:
-        return seen.say(names)
-    means = np.stack([seen.say(sentences(modality, name)).mean(0) for name in names])
+        return say(embedder, names)
+    means = np.stack([say(embedder, sentences(modality, name)).mean(0) for name in names])
     return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
+
+
+def say(embedder: Embedder, texts: Sequence[str]) -> Float32:
+    return embedder.embed("text", [TextSample(text) for text in texts])
 
 
 def zero_shot(seen: Seen, archives: Sequence[str]) -> str:
@@ -75,7 +81,9 @@ def zero_shot(seen: Seen, archives: Sequence[str]) -> str:
     z, items = seen.where(modality, archives)
     labels = [item.label for item in items]
     names = sorted(set(labels))
-    scores = [top1(z, labels, names, named(seen, modality, names, bare=bare)) for bare in (False, True)]
+    scores = [
+        top1(z, labels, names, named(seen.embedder, modality, names, bare=bare)) for bare in (False, True)
+    ]
     return f"{scores[0]:.3f}  (bare names {scores[1]:.3f}; {len(names)} names, {len(items)} items)"
 
 
@@ -95,7 +103,10 @@ def flickr(seen: Seen) -> str:
     z, items = seen.z["image"][rows], [seen.items["image"][row] for row in rows]
     places = {item.pair_id: place for place, item in enumerate(items)}
     said = [row for row in read_captions(seen.data) if row["pair_id"] in places]
-    texts, owners = seen.say([row["caption"] for row in said]), [places[row["pair_id"]] for row in said]
+    texts, owners = (
+        say(seen.embedder, [row["caption"] for row in said]),
+        [places[row["pair_id"]] for row in said],
+    )
     there = recall(z, texts, owners, 10)
     nearest = np.argsort(-(texts @ z.T), axis=1)[:, :10]
     back = float(np.mean([owner in row for owner, row in zip(owners, nearest, strict=True)]))
@@ -105,7 +116,7 @@ def flickr(seen: Seen) -> str:
 def text_to_audio(seen: Seen) -> str:
     z, items = seen.where("audio", ["sounds/esc10.zip", "sounds/animals.zip"])
     names = sorted({item.label for item in items})
-    queries = named(seen, "audio", names, bare=False)
+    queries = named(seen.embedder, "audio", names, bare=False)
     return f"{mean_average_precision(queries, names, z, [item.label for item in items]):.3f} mAP"
 
 
@@ -117,12 +128,10 @@ def by_concept(seen: Seen, asked: str, found: str) -> str:
             if item.concept and "|" not in item.concept and item.label != "sneezing":
                 concepts[item.concept].add(modality)
     shared = {concept for concept, where in concepts.items() if len(where) == 2}
-    sides = []
-    for modality in (asked, found):
-        rows = [row for row, item in enumerate(seen.items[modality]) if item.concept in shared]
-        sides += [seen.z[modality][rows], [seen.items[modality][row].concept for row in rows]]
-    chance = np.mean([np.mean(np.array(sides[3]) == concept) for concept in sides[1]])
-    return f"{mean_average_precision(*sides):.3f} mAP  (random {chance:.2f}; {len(shared)} concepts)"
+    (queries, wanted), (items, shown) = (seen.showing(modality, shared) for modality in (asked, found))
+    chance = np.mean([np.mean(np.array(shown) == concept) for concept in wanted])
+    score = mean_average_precision(queries, wanted, items, shown)
+    return f"{score:.3f} mAP  (random {chance:.2f}; {len(shared)} concepts)"
 
 
 def main() -> None:

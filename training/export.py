@@ -1,8 +1,9 @@
-"""Joins the trained towers into one file: norms folded, means subtracted, fp16, with temperatures and background.
+"""Joins the trained towers into one file: norms folded, means subtracted, fp16, with facts beside them.
 
 `python -m training.export --data DIR --out DIR --weights FILE`
 """
 
+# ruff: noqa: S311 - draws training material, no secrets
 from __future__ import annotations
 
 import argparse
@@ -19,8 +20,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from models.embedder import Embedder, Tower
 from models.prepare import prepare_by_kind
 from models.samples import TextSample
-from models.small.assemble import FACTS, TAKES, network
-from models.small.sizes import DIM
+from models.small.assemble import FACTS, TAKES
+from models.small.nets import ConvNet
+from models.small.sizes import DIM, NETS, NetSizes
 from training.align import finished
 from training.background import Cloud, background_of
 from training.index import Item, read_index, split_of
@@ -28,17 +30,16 @@ from training.material import samples_of
 from training.names import sentences
 from training.text import load_text
 
-NETS = ("image", "audio", "thermal", "depth", "imu")
 LIMIT_BYTES = 40_000_000
 SEEN = 3000  # training items that means and background are measured on
 
 
-def folded(tower: nn.Module, modality: str) -> nn.Module:
+def folded(tower: ConvNet, sizes: NetSizes) -> ConvNet:
     """The tower with every batch norm inside the convolution before it: same outputs, fewer steps.
 
     w' = w g / sqrt(v + eps),  b' = beta - m g / sqrt(v + eps)
     """
-    shipped = network(modality)
+    shipped = ConvNet(sizes, folded=True)
     state: dict[str, torch.Tensor] = {}
     layers = [(name, module) for name, module in tower.named_modules() if _is_layer(module)]
     for name, layer in layers:
@@ -57,10 +58,10 @@ def _is_layer(module: nn.Module) -> bool:
     return isinstance(module, nn.Sequential) and len(module) == 2 and isinstance(module[1], norms)
 
 
-def centre(tower: nn.Module, heads: torch.Tensor) -> None:
+def centre(tower: ConvNet, heads: torch.Tensor) -> None:
     """Subtract the mean of the head outputs (n, DIM) of training items: the modality's own offset goes."""
     with torch.no_grad():
-        tower.head.bias -= heads.mean(0)
+        tower.head.bias.sub_(heads.mean(0))
 
 
 def write(path: Path, towers: Mapping[str, nn.Module], facts: Mapping[str, object]) -> None:
@@ -104,13 +105,16 @@ def drawn(items: list[Item], modality: str, rng: random.Random) -> list[Item]:
 def join(data: Path, out: Path) -> tuple[dict[str, nn.Module], dict[str, object]]:
     """(towers as shipped, facts for the metadata)."""
     items, rng = read_index(data), random.Random(0)
-    towers: dict[str, nn.Module] = {"text": load_text(out)}
-    towers |= {name: folded(finished(out, name), name) for name in NETS}
+    nets = {name: folded(finished(out, name), NETS[name]) for name in NETS}
+    towers: dict[str, nn.Module] = {"text": load_text(out), **nets}
     scale = scales(out)
     embedder = Embedder(
         "sensorium-small",
         DIM,
-        {name: Tower(prepare_by_kind(name, TAKES[name]), tower, scale[name]) for name, tower in towers.items()},
+        {
+            name: Tower(prepare_by_kind(name, TAKES[name]), tower, scale[name])
+            for name, tower in towers.items()
+        },
         identity="",
         licence="",
     )
@@ -118,7 +122,7 @@ def join(data: Path, out: Path) -> tuple[dict[str, nn.Module], dict[str, object]
     for name in NETS:
         own = drawn(items, name, rng)
         samples = samples_of(data, own)
-        centre(towers[name], torch.from_numpy(embedder.embed(name, samples, normalize=False)))
+        centre(nets[name], torch.from_numpy(embedder.embed(name, samples, normalize=False)))
         z = torch.from_numpy(embedder.embed(name, samples))
         clouds[name] = Cloud(z, [item.concept for item in own])
     return towers, {"temperature": scale, "background": background_of(clouds)}
@@ -127,7 +131,9 @@ def join(data: Path, out: Path) -> tuple[dict[str, nn.Module], dict[str, object]
 def said(embedder: Embedder, items: list[Item]) -> Cloud:
     """The labels of all modalities as sentences, with their concepts."""
     concepts = {(item.modality, item.name): item.concept for item in items if item.modality in NETS}
-    texts = [(text, shown) for (m, name), shown in concepts.items() if name for text in sentences(m, name)[1:4]]
+    texts = [
+        (text, shown) for (m, name), shown in concepts.items() if name for text in sentences(m, name)[1:4]
+    ]
     z = embedder.embed("text", [TextSample(text) for text, _ in texts])
     return Cloud(torch.from_numpy(z), [shown for _, shown in texts])
 

@@ -12,16 +12,16 @@ from models.small.nets import ConvNet
 from models.small.pictures import image_input
 from models.small.sizes import NETS
 from models.small.text import TextTower
-from training.align import Batch, Hub, align
+from training.align import Hub, Task, align
 from training.augment import random_colour, random_crops, random_light
 from training.checks import by_archive, outputs
 from training.config import AlignConfig
 from training.index import read_captions, read_index
-from training.labelled import Columns
+from training.labelled import Batch, Columns
 from training.pictures import Pictures, training_pictures, validation_pictures
 from training.space import Space, say, space_of
 
-CONFIG = AlignConfig(steps=6800)
+CONFIG = AlignConfig(steps=7600)
 SIDES = ((0.0, 32), (0.5, 48), (0.85, 64))  # from this share of the steps on, pixels
 SHARES = {  # of a batch
     "images/tiny_imagenet.npz": 0.65,
@@ -87,5 +87,5 @@ def train_image(data: Path, cache: Path, out: Path, text: TextTower) -> ConvNet:
         return f"side {side}  " + by_archive(outputs(tower, image_input(seen.pixels)), seen.items, space)
 
     tower = ConvNet(NETS["image"])
-    align(tower, Hub(space, captions), source, CONFIG, out / "image.pt", check)
+    align(Task(Hub(space, captions), source, check), tower, CONFIG, out / "image.pt")
     return tower

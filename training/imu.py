@@ -11,7 +11,7 @@ from models.small.movements import RATE_HZ, prepare_imu
 from models.small.nets import ConvNet
 from models.small.sizes import NETS
 from models.small.text import TextTower
-from training.align import Hub, align
+from training.align import Hub, Task, align
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.index import read_index, split_of
@@ -34,5 +34,5 @@ def train_imu(data: Path, out: Path, text: TextTower) -> ConvNet:
 
     source = MovementSource(recordings(data, train), train, space)
     tower = ConvNet(NETS["imu"])
-    align(tower, Hub(space, torch.empty(0)), source, CONFIG, out / "imu.pt", check)
+    align(Task(Hub(space, torch.empty(0)), source, check), tower, CONFIG, out / "imu.pt")
     return tower

@@ -8,11 +8,12 @@ from torch.nn import functional
 SMOOTHING = 0.1
 
 
-def softmax_loss(
+def softmax_loss(  # noqa: PLR0913 - the letters of the formula
     z: torch.Tensor,
     t: torch.Tensor,
     own: torch.Tensor,
     scale: torch.Tensor,
+    *,
     rivals: torch.Tensor | None = None,
     smoothing: float = SMOOTHING,
 ) -> torch.Tensor:

@@ -23,7 +23,7 @@ RELATIVE_FAR = 10.0  # what a relative map's largest value is scaled to
 def thermal_values(data: Path, items: list[Item]) -> list[Float32]:
     """float32 (H, W) in [0, 1]; a colour palette becomes its lightness, as when the service decodes."""
     pictures = (Image.open(io.BytesIO(encoded)).convert("L") for encoded in members(data, items))
-    return [np.asarray(picture, np.float32) / 255 for picture in pictures]
+    return [(np.asarray(picture, np.float32) / 255).astype(np.float32) for picture in pictures]
 
 
 def depth_metres(data: Path, items: list[Item]) -> list[Float32]:
@@ -33,16 +33,15 @@ def depth_metres(data: Path, items: list[Item]) -> list[Float32]:
         picture = Image.open(io.BytesIO(encoded))
         values = np.asarray(picture).astype(np.float32)
         eight_bit = picture.mode == "L"
-        found.append(values / 255 * RELATIVE_FAR if eight_bit else values / MILLIMETRES)
+        factor = RELATIVE_FAR / max(values.max(), 1.0) if eight_bit else 1 / MILLIMETRES
+        found.append((values * factor).astype(np.float32))
     return found
 
 
 class MapSource:
     """Crops of pictures that are kept whole, (channels, side, side) each, in memory."""
 
-    def __init__(
-        self, maps: torch.Tensor, columns: Columns, shares: Mapping[str, float], side: int
-    ) -> None:
+    def __init__(self, maps: torch.Tensor, columns: Columns, shares: Mapping[str, float], side: int) -> None:
         self.maps, self.columns, self.side = maps, columns, side
         self.weights = rarity_weights(columns.items, shares)
 
@@ -51,5 +50,3 @@ class MapSource:
         x = random_crops(self.maps[rows], self.side, smallest=0.4, turn=0.15)
         x = torch.cat([random_light(x[:, :1]), x[:, 1:]], 1) + 0.05 * torch.randn_like(x)
         return self.columns.batch(x.contiguous(memory_format=torch.channels_last), rows)
-
-

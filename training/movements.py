@@ -32,7 +32,7 @@ def _si(path: Path) -> npt.NDArray[np.float32]:
         if "scale" in arrays:
             x = x * arrays["scale"][:6]
     x[..., :3] *= GRAVITY_M_S2
-    return x.astype(np.float32)
+    return np.asarray(x, np.float32)
 
 
 class MovementSource:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 TEMPLATES = {
     "image": (
         "{}",
@@ -34,7 +36,7 @@ TEMPLATES = {
 }
 
 # What people write instead of the label; added to the templates' sentences.
-PHRASES = {
+PHRASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "audio": {
         "dog": ("a dog barking", "dogs bark", "a dog barks loudly"),
         "cat": ("a cat meowing", "a cat meows", "a kitten purring"),
@@ -99,7 +101,7 @@ PHRASES = {
         "human face": ("a person", "the face of a person", "a portrait"),
     },
 }
-DIGITS = frozenset("zero one two three four five six seven eight nine".split())
+DIGITS = frozenset(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 
 
 def sentences(modality: str, label: str) -> list[str]:

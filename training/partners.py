@@ -21,14 +21,12 @@ def partner_vectors(data: Path, items: list[Item], image: ConvNet) -> tuple[dict
     """({pair_id: row}, unit vectors (pairs, crops, DIM)) of all pictures in `items` that belong to a pair."""
     pictures = [item for item in items if item.modality == "image" and item.pair_id]
     cuts = [[square(pixels, IMAGE_SIDE, kept) for kept in KEPT] for pixels in pixels_of(data, pictures)]
-    seen = functional.normalize(outputs(image, image_input(np.stack(sum(cuts, [])))), dim=-1)
+    seen = functional.normalize(outputs(image, image_input(np.concatenate(cuts))), dim=-1)
     rows = {item.pair_id: row for row, item in enumerate(pictures)}
     return rows, seen.view(len(pictures), len(KEPT), -1)
 
 
-def paired_recall(
-    z: torch.Tensor, items: list[Item], rows: dict[str, int], pictures: torch.Tensor
-) -> str:
+def paired_recall(z: torch.Tensor, items: list[Item], rows: dict[str, int], pictures: torch.Tensor) -> str:
     """Recall at 1 from map to picture, among the pairs of each archive; the middle crop of the pictures."""
     said = []
     for archive in dict.fromkeys(item.archive for item in items if item.pair_id):

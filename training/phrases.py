@@ -1,5 +1,6 @@
 """The corpus of the text distillation: captions, named labels, and phrases made from the vocabulary."""
 
+# ruff: noqa: S311 - draws training material, no secrets
 from __future__ import annotations
 
 import csv
@@ -47,7 +48,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def named(data: Path) -> list[str]:
     """Every label in every template."""
     names = names_by_modality(read_index(data))
-    return [s for modality in names if modality != "mesh" for n in names[modality] for s in sentences(modality, n)]
+    return [
+        s for modality in names if modality != "mesh" for n in names[modality] for s in sentences(modality, n)
+    ]
 
 
 def words() -> list[str]:

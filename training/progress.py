@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -22,13 +21,16 @@ class Progress:
     def step(self, step: int, loss: torch.Tensor) -> None:
         """Count a step and, now and then, print the running loss and the time left."""
         self.first = step if self.first is None else self.first
-        self.loss = float(loss.detach()) if step == self.first else 0.98 * self.loss + 0.02 * float(loss.detach())
+        value = float(loss.detach())
+        self.loss = value if step == self.first else 0.98 * self.loss + 0.02 * value
         now = time.monotonic()
         if now - self.last >= self.every:
             self.last = now
             rate = (step + 1 - self.first) / (now - self.started)
             left = (self.steps - step - 1) / rate
-            self.say(f"step {step + 1}/{self.steps}  loss {self.loss:.4f}  {rate:.2f} steps/s  {left / 60:.1f} min left")
+            self.say(
+                f"step {step + 1}/{self.steps}  loss {self.loss:.4f}  {rate:.2f}/s  {left / 60:.1f} min left"
+            )
 
     def say(self, text: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {self.name}: {text}", flush=True)
@@ -39,7 +41,7 @@ def save_checkpoint(path: Path, tower: nn.Module, optimizer: torch.optim.Optimiz
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     torch.save({"tower": tower.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, new)
-    os.replace(new, path)
+    new.replace(path)
 
 
 def load_checkpoint(path: Path, tower: nn.Module, optimizer: torch.optim.Optimizer) -> int:

@@ -1,4 +1,4 @@
-"""`python -m training.run --data DIR --out DIR [--modality NAME ...]`: trains the towers, hub first, and joins them."""
+"""`python -m training.run --data DIR --out DIR [--modality NAME ...]`: trains the towers, the hub first."""
 
 from __future__ import annotations
 

@@ -91,5 +91,3 @@ def stripes(x: torch.Tensor) -> torch.Tensor:
         blank = (place >= start) & (place < start + width)
         x = x.masked_fill(blank.unsqueeze(3 - axis), -2.0)
     return x
-
-

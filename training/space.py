@@ -42,8 +42,10 @@ class Space:
 
 def average(tower: TextTower, modality: str, names: list[str]) -> torch.Tensor:
     """(names, DIM): the mean direction of every way to say a name."""
-    said = [say(tower, sentences(modality, name)).mean(0) for name in names]
-    return functional.normalize(torch.stack(said), dim=-1)
+    ways = [sentences(modality, name) for name in names]
+    said = say(tower, [sentence for way in ways for sentence in way])
+    means = [part.mean(0) for part in torch.split(said, [len(way) for way in ways])]
+    return functional.normalize(torch.stack(means), dim=-1)
 
 
 def space_of(tower: TextTower, items: list[Item], modality: str) -> Space:

@@ -1,5 +1,6 @@
 """Distils the text tower from the teacher: loss = 1 - cos(student(s), teacher(s)) over the corpus."""
 
+# ruff: noqa: S311 - draws training material, no secrets
 from __future__ import annotations
 
 import random
@@ -63,17 +64,19 @@ def start_from(teacher: Teacher, tower: TextTower) -> None:
 def batches(lengths: torch.Tensor, size: int, rng: random.Random) -> list[torch.Tensor]:
     """Shuffled batches of sentences of similar length, so that little is padded."""
     order = torch.tensor(rng.sample(range(len(lengths)), len(lengths)))
-    pools = order.split(size * 32)
+    pools = torch.split(order, size * 32)
     sorted_pools = [pool[lengths[pool].argsort()] for pool in pools]
-    cut = [batch for pool in sorted_pools for batch in pool.split(size)]
+    cut = [batch for pool in sorted_pools for batch in torch.split(pool, size)]
     rng.shuffle(cut)
     return cut
 
 
 @torch.inference_mode()
 def vectors(tower: TextTower, ids: torch.Tensor) -> torch.Tensor:
-    """Raw head outputs (n, DIM), float32."""
-    return torch.cat([tower(part) for part in ids.split(128)])
+    """Raw head outputs (n, DIM), float32; texts of like length are encoded together."""
+    order = (ids == END).int().argmax(-1).argsort()
+    heads = torch.cat([tower(part) for part in torch.split(ids[order], 64)])
+    return heads[order.argsort()]
 
 
 def distil(data: Path, out: Path, config: TextConfig) -> TextTower:
@@ -105,7 +108,7 @@ def distil(data: Path, out: Path, config: TextConfig) -> TextTower:
             said = tower(ids[chosen])
         loss = 1 - functional.cosine_similarity(said.float(), targets[chosen].float()).mean()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimizer.step()
         progress.step(step, loss)
@@ -120,7 +123,7 @@ def distil(data: Path, out: Path, config: TextConfig) -> TextTower:
 def centre(tower: TextTower, texts: list[str]) -> None:
     """Subtract the mean of the head outputs of `texts`: the modality's own offset, the gap, goes."""
     with torch.no_grad():
-        tower.bias -= vectors(tower, token_ids(texts)).mean(0)
+        tower.bias.sub_(vectors(tower, token_ids(texts)).mean(0))
 
 
 def load_text(out: Path) -> TextTower:

@@ -11,7 +11,7 @@ from models.small.nets import ConvNet
 from models.small.pictures import THERMAL_SIDE, plane, prepare_thermal, thermal_input
 from models.small.sizes import NETS
 from models.small.text import TextTower
-from training.align import Hub, align
+from training.align import Hub, Task, align
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.index import read_index, split_of
@@ -45,5 +45,5 @@ def train_thermal(data: Path, out: Path, text: TextTower, image: ConvNet) -> Con
     partner, pictures = partner_vectors(data, [item for item in items if item.split == "train"], image)
     source = MapSource(thermal_input(stored), Columns(train, space, partner), SHARES, THERMAL_SIDE)
     tower = ConvNet(NETS["thermal"])
-    align(tower, Hub(space, pictures), source, CONFIG, out / "thermal.pt", check)
+    align(Task(Hub(space, pictures), source, check), tower, CONFIG, out / "thermal.pt")
     return tower

@@ -16,7 +16,15 @@ from models.embedder import Background, Tower
 from models.errors import WeightsError
 from models.imagebind.text import prepare_text
 from models.prepare import Takes, prepare_by_kind
-from models.samples import AudioSample, DepthSample, ImageSample, ImuSample, TextSample, ThermalSample, VideoSample
+from models.samples import (
+    AudioSample,
+    DepthSample,
+    ImageSample,
+    ImuSample,
+    TextSample,
+    ThermalSample,
+    VideoSample,
+)
 from models.small.movements import prepare_imu
 from models.small.nets import ConvNet
 from models.small.pictures import prepare_depth, prepare_image, prepare_thermal, prepare_video

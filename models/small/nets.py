@@ -1,4 +1,4 @@
-"""The convolution net of every modality but text: ResNet (He et al. 2016) with a stem of two strided layers."""
+"""The net of every modality but text: ResNet (He et al. 2016) with a stem of two strided layers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NORMS: Mapping[int, Callable[..., nn.Module]] = MappingProxyType({1: nn.BatchNor
 
 @dataclass(frozen=True)
 class Layers:
-    """Makes the layers of a net of `sizes`; `folded`: with the batch norms inside the convolutions, as shipped."""
+    """Makes the layers of a net of `sizes`; `folded`: batch norms lie inside the convolutions, as shipped."""
 
     sizes: NetSizes
     folded: bool

@@ -32,10 +32,12 @@ class NetSizes:
 
 
 TEXT = TextSizes()
-NETS: Mapping[str, NetSizes] = MappingProxyType({
-    "image": NetSizes(channels=3, widths=(48, 96, 192, 384), blocks=(2, 2, 2, 2)),
-    "audio": NetSizes(channels=1, widths=(32, 64, 128, 256), blocks=(1, 1, 1, 1)),
-    "thermal": NetSizes(channels=1, widths=(24, 48, 96, 192), blocks=(1, 1, 2, 1)),
-    "depth": NetSizes(channels=2, widths=(24, 48, 96, 192), blocks=(1, 1, 2, 1)),
-    "imu": NetSizes(channels=10, widths=(64, 128, 224), blocks=(1, 1, 1), dims=1, kernel=5),
-})
+NETS: Mapping[str, NetSizes] = MappingProxyType(
+    {
+        "image": NetSizes(channels=3, widths=(48, 96, 192, 384), blocks=(2, 2, 2, 2)),
+        "audio": NetSizes(channels=1, widths=(32, 64, 128, 256), blocks=(1, 1, 1, 1)),
+        "thermal": NetSizes(channels=1, widths=(24, 48, 96, 192), blocks=(1, 1, 2, 1)),
+        "depth": NetSizes(channels=2, widths=(24, 48, 96, 192), blocks=(1, 1, 2, 1)),
+        "imu": NetSizes(channels=10, widths=(64, 128, 224), blocks=(1, 1, 1), dims=1, kernel=5),
+    }
+)

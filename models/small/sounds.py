@@ -72,6 +72,7 @@ def decibels(power: torch.Tensor) -> torch.Tensor:
 def prepare_audio(sample: AudioSample) -> Views:
     """Views (clips, 1, MELS, FRAMES)."""
     cut = clips(sample.waveform, sample.clips or CLIPS)
-    heard = len(cut) * CLIP_S
-    notes = (f"{len(cut)} clips of {CLIP_S:g} s used, of {sample.duration_s:.1f} s",)
-    return Views(decibels(mel_power(torch.from_numpy(cut)))[:, None], notes if heard < sample.duration_s else ())
+    views = decibels(mel_power(torch.from_numpy(cut)))[:, None]
+    if len(cut) * CLIP_S >= sample.duration_s:
+        return Views(views)
+    return Views(views, (f"{len(cut)} clips of {CLIP_S:g} s used, of {sample.duration_s:.1f} s",))
