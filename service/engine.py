@@ -18,6 +18,7 @@ from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import MODALITIES
 from models.registry import entry_of
 from service.batcher import Batcher
+from service.daemon import in_daemon_thread
 from service.errors import NotReadyError
 from service.settings import Settings
 from service.vectorizer import Vectorizer
@@ -149,7 +150,7 @@ class Engine:
         try:
             self._store = self._store or await asyncio.to_thread(Store.open, self.settings.data_dir)
             if self._embedder is None:
-                self._embedder = await asyncio.to_thread(self._load_model)
+                self._embedder = await in_daemon_thread(self._load_model)
             self._begin(self._embedder)
         except Exception as error:
             self.failure = error
