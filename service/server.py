@@ -11,6 +11,8 @@ from service.app import create_app
 from service.settings import Settings
 
 GRACE_S = 30
+# Longer than the 60 s of usual proxies: they close idle connections, and no request meets a closed one.
+KEEP_ALIVE_S = 75
 
 
 def run(settings: Settings) -> int:
@@ -28,6 +30,7 @@ def run(settings: Settings) -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     server = uvicorn.Server(config)
     # uvicorn drains on these signals and then raises them again; by then there is nothing left to do.

@@ -19,7 +19,9 @@ PATIENCE_S = 60
 @contextlib.contextmanager
 def running(app):
     """The base URL of a uvicorn server with `app`, stopped at the end."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_keep_alive=75)
+    )
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
     try:
