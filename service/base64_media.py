@@ -15,6 +15,14 @@ DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*?;base64,", re.IGNORECA
 ACCEPTED = "send the file itself as base64, bare or as a data URI (data:image/png;base64,...)"
 
 
+def decoded(encoded: str) -> bytes:
+    """Strict base64, but line breaks and blanks, which `base64 FILE` writes, are passed over."""
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UnusableValueError(f"malformed base64 ({error}); {ACCEPTED}", code="invalid_base64") from error
+
+
 def media_of(value: Any) -> tuple[bytes, str | None]:
     """The file's bytes, and the media type where a data URI names one.
 
@@ -31,11 +39,3 @@ def media_of(value: Any) -> tuple[bytes, str | None]:
         raise UnusableValueError(f"malformed data URI; {ACCEPTED}", code="invalid_base64")
     encoded = value[uri.end() :] if uri else value
     return decoded(encoded), (uri["type"].lower() or None) if uri else None
-
-
-def decoded(encoded: str) -> bytes:
-    """Strict base64, but line breaks and blanks, which `base64 FILE` writes, are passed over."""
-    try:
-        return base64.b64decode("".join(encoded.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise UnusableValueError(f"malformed base64 ({error}); {ACCEPTED}", code="invalid_base64") from error

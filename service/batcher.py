@@ -35,6 +35,16 @@ class Job:
     future: asyncio.Future[Vector]
 
 
+def deliver(job: Job, vector: Vector) -> None:
+    if not job.future.done():
+        job.future.set_result(vector)
+
+
+def fail(job: Job, error: Exception) -> None:
+    if not job.future.done():
+        job.future.set_exception(error)
+
+
 class Batcher:
     """`encode(modality, views, normalize)` gives (n, dim); items of one modality go through it together.
 
@@ -157,13 +167,3 @@ class Batcher:
         self._queues.clear()
         for job in jobs:
             fail(job, NotReadyError("the encoders have stopped; the server has to be restarted"))
-
-
-def deliver(job: Job, vector: Vector) -> None:
-    if not job.future.done():
-        job.future.set_result(vector)
-
-
-def fail(job: Job, error: Exception) -> None:
-    if not job.future.done():
-        job.future.set_exception(error)

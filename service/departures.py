@@ -7,6 +7,20 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
+async def departure(body_read: asyncio.Event, receive: Receive) -> None:
+    """Return when the caller has hung up."""
+    await body_read.wait()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def outcome(work: asyncio.Future[None]) -> None:
+    """Pass on the error of `work`, but not its cancellation, which nobody is left to see."""
+    await asyncio.wait({work})
+    if not work.cancelled():
+        work.result()
+
+
 class Departures:
     """ASGI middleware: once the body has been read, the next message can only be the caller's departure."""
 
@@ -36,17 +50,3 @@ class Departures:
             if not work.done():
                 work.cancel()
         await outcome(work)
-
-
-async def departure(body_read: asyncio.Event, receive: Receive) -> None:
-    """Return when the caller has hung up."""
-    await body_read.wait()
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def outcome(work: asyncio.Future[None]) -> None:
-    """Pass on the error of `work`, but not its cancellation, which nobody is left to see."""
-    await asyncio.wait({work})
-    if not work.cancelled():
-        work.result()

@@ -40,23 +40,36 @@ class Refused:
     file: str | None = None
 
 
-def drafts_of(items: Sequence[Any], most: int) -> list[Draft | Refused]:
-    """The items of a JSON request. Raises LocatedError around TooLargeError."""
-    if len(items) > most:
-        raise too_many(len(items), "items", most)
-    drafts = [draft_or_refused(value, f"items[{i}]") for i, value in enumerate(items)]
-    count = sum(1 for draft in drafts if isinstance(draft, Draft) for _ in leaves(draft.part))
-    if count > most:
-        raise too_many(count, "items", most)
-    return without_duplicates(drafts)
-
-
-def draft_or_refused(value: Any, where: str) -> Draft | Refused:
+def part_of(value: Mapping[str, Any], where: str) -> Part:
+    """The item's content, or its ready vector as a part."""
+    if ("content" in value) == ("vector" in value):
+        raise LocatedError(
+            ParameterError("an item has either `content` or `vector` (with `modality`)"), where
+        )
+    if "content" in value:
+        if "modality" in value:
+            raise LocatedError(ParameterError("`modality` goes with `vector` only"), f"{where}.modality")
+        return parse_part(value["content"], f"{where}.content")
     try:
-        return draft_of(value, where)
-    except LocatedError as error:
-        given = value.get("id") if isinstance(value, dict) else None
-        return Refused(error, given if isinstance(given, str) else None)
+        return Part(ready_of(value["vector"], value.get("modality", "text")), f"{where}.vector")
+    except ParameterError as error:
+        raise LocatedError(error, f"{where}.vector") from error
+
+
+def fingerprint(part: Part) -> list[Any]:
+    """What makes content itself; parameters as text, since `50` and `"50"` (of a form) mean the same."""
+    content = part.content
+    if isinstance(content, Fused):
+        return [part.weight, "blend", [fingerprint(each) for each in content.parts]]
+    if isinstance(content, Media):
+        params = sorted((name, str(value)) for name, value in content.params.items())
+        return [part.weight, content.modality, hashlib.sha256(content.data).hexdigest(), params]
+    return [part.weight, type(content).__name__, vars(content)]
+
+
+def content_id(part: Part) -> str:
+    """A name for content, the same whenever the same content comes again."""
+    return hashlib.sha256(orjson.dumps(fingerprint(part))).hexdigest()[:ID_CHARACTERS]
 
 
 def draft_of(value: Any, where: str) -> Draft:
@@ -76,20 +89,41 @@ def draft_of(value: Any, where: str) -> Draft:
     return Draft(part, where, identifier, given is not None, metadata or {})
 
 
-def part_of(value: Mapping[str, Any], where: str) -> Part:
-    """The item's content, or its ready vector as a part."""
-    if ("content" in value) == ("vector" in value):
-        raise LocatedError(
-            ParameterError("an item has either `content` or `vector` (with `modality`)"), where
-        )
-    if "content" in value:
-        if "modality" in value:
-            raise LocatedError(ParameterError("`modality` goes with `vector` only"), f"{where}.modality")
-        return parse_part(value["content"], f"{where}.content")
+def draft_or_refused(value: Any, where: str) -> Draft | Refused:
     try:
-        return Part(ready_of(value["vector"], value.get("modality", "text")), f"{where}.vector")
-    except ParameterError as error:
-        raise LocatedError(error, f"{where}.vector") from error
+        return draft_of(value, where)
+    except LocatedError as error:
+        given = value.get("id") if isinstance(value, dict) else None
+        return Refused(error, given if isinstance(given, str) else None)
+
+
+def duplicate(draft: Draft) -> Refused:
+    message = f"the id {draft.id!r} comes twice in this request; each may come once"
+    error = ParameterError(message, code="duplicate_id")
+    return Refused(LocatedError(error, f"{draft.where}.id"), draft.id, draft.file)
+
+
+def without_duplicates(drafts: Sequence[Draft | Refused]) -> list[Draft | Refused]:
+    """An id that the caller gives twice is refused the second time: it cannot mean two things."""
+    seen: set[str] = set()
+    kept: list[Draft | Refused] = []
+    for draft in drafts:
+        twice = isinstance(draft, Draft) and draft.given_id and draft.id in seen
+        kept.append(duplicate(draft) if twice and isinstance(draft, Draft) else draft)
+        if isinstance(draft, Draft):
+            seen.add(draft.id)
+    return kept
+
+
+def drafts_of(items: Sequence[Any], most: int) -> list[Draft | Refused]:
+    """The items of a JSON request. Raises LocatedError around TooLargeError."""
+    if len(items) > most:
+        raise too_many(len(items), "items", most)
+    drafts = [draft_or_refused(value, f"items[{i}]") for i, value in enumerate(items)]
+    count = sum(1 for draft in drafts if isinstance(draft, Draft) for _ in leaves(draft.part))
+    if count > most:
+        raise too_many(count, "items", most)
+    return without_duplicates(drafts)
 
 
 @dataclass(frozen=True)
@@ -103,11 +137,6 @@ class FileFields:
     params: Mapping[str, Any]
     metadata: Mapping[str, Any]
     ids: Mapping[str, Any]
-
-
-def drafts_of_files(files: Sequence[File], fields: FileFields) -> list[Draft | Refused]:
-    """The items of a form."""
-    return without_duplicates([draft_of_file(file, f"file[{i}]", fields) for i, file in enumerate(files)])
 
 
 def draft_of_file(file: File, where: str, fields: FileFields) -> Draft | Refused:
@@ -130,35 +159,6 @@ def draft_of_file(file: File, where: str, fields: FileFields) -> Draft | Refused
     return Draft(part, where, identifier, given is not None, metadata, file.name)
 
 
-def content_id(part: Part) -> str:
-    """A name for content, the same whenever the same content comes again."""
-    return hashlib.sha256(orjson.dumps(fingerprint(part))).hexdigest()[:ID_CHARACTERS]
-
-
-def fingerprint(part: Part) -> list[Any]:
-    """What makes content itself; parameters as text, since `50` and `"50"` (of a form) mean the same."""
-    content = part.content
-    if isinstance(content, Fused):
-        return [part.weight, "blend", [fingerprint(each) for each in content.parts]]
-    if isinstance(content, Media):
-        params = sorted((name, str(value)) for name, value in content.params.items())
-        return [part.weight, content.modality, hashlib.sha256(content.data).hexdigest(), params]
-    return [part.weight, type(content).__name__, vars(content)]
-
-
-def without_duplicates(drafts: Sequence[Draft | Refused]) -> list[Draft | Refused]:
-    """An id that the caller gives twice is refused the second time: it cannot mean two things."""
-    seen: set[str] = set()
-    kept: list[Draft | Refused] = []
-    for draft in drafts:
-        twice = isinstance(draft, Draft) and draft.given_id and draft.id in seen
-        kept.append(duplicate(draft) if twice and isinstance(draft, Draft) else draft)
-        if isinstance(draft, Draft):
-            seen.add(draft.id)
-    return kept
-
-
-def duplicate(draft: Draft) -> Refused:
-    message = f"the id {draft.id!r} comes twice in this request; each may come once"
-    error = ParameterError(message, code="duplicate_id")
-    return Refused(LocatedError(error, f"{draft.where}.id"), draft.id, draft.file)
+def drafts_of_files(files: Sequence[File], fields: FileFields) -> list[Draft | Refused]:
+    """The items of a form."""
+    return without_duplicates([draft_of_file(file, f"file[{i}]", fields) for i, file in enumerate(files)])

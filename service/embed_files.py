@@ -17,6 +17,34 @@ from service.engine import limits_of
 from service.settings import Settings
 
 
+def embedding(
+    embedder: Embedder, settings: Settings, path: Path, modality: str | None, params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One output line. Raises SensoriumError or OSError."""
+    name = modality or modality_of_file(path.name)
+    if name is None:
+        raise UnsupportedMediaError(
+            f"the ending {path.suffix!r} leaves open what it is; add --modality {'|'.join(MODALITIES)}"
+        )
+    accepted = {key: value for key, value in params.items() if key in MODALITIES[name].params}
+    sample = decode(name, path.read_bytes(), limits=limits_of(settings), **accepted)
+    return {"file": str(path), "modality": name, "embedding": embedder.embed(name, [sample])[0]}
+
+
+def print_embedding(
+    embedder: Embedder, settings: Settings, path: Path, modality: str | None, params: Mapping[str, Any]
+) -> bool:
+    """Whether the file could not be used."""
+    try:
+        line = embedding(embedder, settings, path, modality, params)
+    except (SensoriumError, OSError) as error:
+        print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
+        return True
+    sys.stdout.write(orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
+    sys.stdout.flush()
+    return False
+
+
 def run(settings: Settings, files: Sequence[Path], modality: str | None, params: Mapping[str, Any]) -> int:
     """Print a line per file to stdout, faults to stderr. Gives the exit code."""
     try:
@@ -34,31 +62,3 @@ def run(settings: Settings, files: Sequence[Path], modality: str | None, params:
         return 1
     faults = [print_embedding(embedder, settings, path, modality, params) for path in files]
     return 1 if any(faults) else 0
-
-
-def print_embedding(
-    embedder: Embedder, settings: Settings, path: Path, modality: str | None, params: Mapping[str, Any]
-) -> bool:
-    """Whether the file could not be used."""
-    try:
-        line = embedding(embedder, settings, path, modality, params)
-    except (SensoriumError, OSError) as error:
-        print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
-        return True
-    sys.stdout.write(orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
-    sys.stdout.flush()
-    return False
-
-
-def embedding(
-    embedder: Embedder, settings: Settings, path: Path, modality: str | None, params: Mapping[str, Any]
-) -> dict[str, Any]:
-    """One output line. Raises SensoriumError or OSError."""
-    name = modality or modality_of_file(path.name)
-    if name is None:
-        raise UnsupportedMediaError(
-            f"the ending {path.suffix!r} leaves open what it is; add --modality {'|'.join(MODALITIES)}"
-        )
-    accepted = {key: value for key, value in params.items() if key in MODALITIES[name].params}
-    sample = decode(name, path.read_bytes(), limits=limits_of(settings), **accepted)
-    return {"file": str(path), "modality": name, "embedding": embedder.embed(name, [sample])[0]}

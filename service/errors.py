@@ -141,17 +141,6 @@ class Fault:
         return Answer({"error": self.object()}, self.status, headers=dict(self.headers))
 
 
-def fault_of(error: Exception) -> Fault:
-    """What a client is told about `error`; the cause of an unknown one goes to the log only."""
-    if isinstance(error, LocatedError):
-        return fault_of_class(error.cause, error.param)
-    if isinstance(error, RequestValidationError):
-        return fault_of_validation(error)
-    if isinstance(error, HTTPException):
-        return fault_of_status(error)
-    return fault_of_class(error, None)
-
-
 def fault_of_class(error: Exception, param: str | None) -> Fault:
     """The row of the nearest class in the error's ancestry."""
     for ancestor in type(error).__mro__:
@@ -162,6 +151,14 @@ def fault_of_class(error: Exception, param: str | None) -> Fault:
             return Fault(status, getattr(error, "message", str(error)), kind, param, code, headers)
     log.error("unexpected error", exc_info=error, extra={"param": param})
     return Fault(500, UNKNOWN_ERROR, SERVER, param, "internal_error")
+
+
+def place_of(location: tuple[str | int, ...]) -> str | None:
+    """`("body", "items", 2, "id")` -> `items[2].id`; None for the body as a whole."""
+    place = ""
+    for step in location[1:]:
+        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
+    return place or None
 
 
 def fault_of_validation(error: RequestValidationError) -> Fault:
@@ -181,14 +178,6 @@ def fault_of_validation(error: RequestValidationError) -> Fault:
     return Fault(400, f"{place}: {said}", param=place, code=code)
 
 
-def place_of(location: tuple[str | int, ...]) -> str | None:
-    """`("body", "items", 2, "id")` -> `items[2].id`; None for the body as a whole."""
-    place = ""
-    for step in location[1:]:
-        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
-    return place or None
-
-
 def fault_of_status(error: HTTPException) -> Fault:
     """Errors of the framework itself: no such route, no such method, an unreadable form."""
     code = CODES_OF_STATUS.get(error.status_code, Fault.code)
@@ -197,17 +186,28 @@ def fault_of_status(error: HTTPException) -> Fault:
     return Fault(error.status_code, message, kind, code=code, headers=error.headers or {})
 
 
-async def answer_error(request: Request, error: Exception) -> Answer:
-    answer = fault_of(error).answer()
-    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["allow"] = ", ".join(allowed_methods(request))
-    return answer
+def fault_of(error: Exception) -> Fault:
+    """What a client is told about `error`; the cause of an unknown one goes to the log only."""
+    if isinstance(error, LocatedError):
+        return fault_of_class(error.cause, error.param)
+    if isinstance(error, RequestValidationError):
+        return fault_of_validation(error)
+    if isinstance(error, HTTPException):
+        return fault_of_status(error)
+    return fault_of_class(error, None)
 
 
 def allowed_methods(request: Request) -> list[str]:
     """The methods of all routes at the request's path; the router itself tells only those of the first."""
     routes = [route for route in request.app.state.routes if route.matches(request.scope)[0] != Match.NONE]
     return sorted({method for route in routes for method in route.methods})
+
+
+async def answer_error(request: Request, error: Exception) -> Answer:
+    answer = fault_of(error).answer()
+    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["allow"] = ", ".join(allowed_methods(request))
+    return answer
 
 
 def install(app: FastAPI) -> None:

@@ -27,20 +27,6 @@ class Stored:
     file: str | None = None
 
 
-async def ingest(
-    engine: Engine, collection: Collection, drafts: Sequence[Draft | Refused]
-) -> list[Stored | Refused]:
-    """Embed and write what can be; the others' neighbours are not touched. Raises OverloadedError."""
-    parts = [draft.part for draft in drafts if isinstance(draft, Draft)]
-    with engine.vectorizer.admission(parts):
-        embedded = await asyncio.gather(*(embed(engine, draft) for draft in drafts))
-    checked = [check(collection, each) for each in embedded]
-    items = {each.item.id: each.item for each in checked if isinstance(each, Made)}
-    if items:
-        await engine.in_index(collection.upsert, list(items.values()))
-    return [stored(each) if isinstance(each, Made) else each for each in checked]
-
-
 @dataclass(frozen=True)
 class Made:
     """An item with its vector."""
@@ -48,6 +34,33 @@ class Made:
     draft: Draft
     item: Item
     notes: tuple[str, ...]
+
+
+def refusal(draft: Draft, error: LocatedError) -> Refused:
+    return Refused(error, draft.id if draft.given_id else None, draft.file)
+
+
+def original_of(part: Part) -> tuple[bytes | None, str | None]:
+    """The file that an item was made of; a text is a file as well, a blend or a vector is none."""
+    content = part.content
+    if isinstance(content, Media):
+        return content.data, served_type(content.modality, content.data, content.media_type)
+    if isinstance(content, Text):
+        data = content.text.encode()
+        return data, served_type("text", data)
+    return None, None
+
+
+def item_of(draft: Draft, embedded: Embedded) -> Item:
+    media, media_type = original_of(draft.part)
+    return Item(
+        id=draft.id,
+        modality=embedded.modality,
+        rows=(Row(embedded.vector),),
+        metadata=draft.metadata,
+        media=media,
+        media_type=media_type,
+    )
 
 
 async def embed(engine: Engine, draft: Draft | Refused) -> Made | Refused:
@@ -71,35 +84,22 @@ def check(collection: Collection, made: Made | Refused) -> Made | Refused:
     return made
 
 
-def refusal(draft: Draft, error: LocatedError) -> Refused:
-    return Refused(error, draft.id if draft.given_id else None, draft.file)
-
-
 def stored(made: Made) -> Stored:
     return Stored(made.item.id, made.item.modality, made.notes, made.draft.file)
 
 
-def item_of(draft: Draft, embedded: Embedded) -> Item:
-    media, media_type = original_of(draft.part)
-    return Item(
-        id=draft.id,
-        modality=embedded.modality,
-        rows=(Row(embedded.vector),),
-        metadata=draft.metadata,
-        media=media,
-        media_type=media_type,
-    )
-
-
-def original_of(part: Part) -> tuple[bytes | None, str | None]:
-    """The file that an item was made of; a text is a file as well, a blend or a vector is none."""
-    content = part.content
-    if isinstance(content, Media):
-        return content.data, served_type(content.modality, content.data, content.media_type)
-    if isinstance(content, Text):
-        data = content.text.encode()
-        return data, served_type("text", data)
-    return None, None
+async def ingest(
+    engine: Engine, collection: Collection, drafts: Sequence[Draft | Refused]
+) -> list[Stored | Refused]:
+    """Embed and write what can be; the others' neighbours are not touched. Raises OverloadedError."""
+    parts = [draft.part for draft in drafts if isinstance(draft, Draft)]
+    with engine.vectorizer.admission(parts):
+        embedded = await asyncio.gather(*(embed(engine, draft) for draft in drafts))
+    checked = [check(collection, each) for each in embedded]
+    items = {each.item.id: each.item for each in checked if isinstance(each, Made)}
+    if items:
+        await engine.in_index(collection.upsert, list(items.values()))
+    return [stored(each) if isinstance(each, Made) else each for each in checked]
 
 
 def result_object(result: Stored | Refused) -> Mapping[str, Any]:

@@ -122,6 +122,20 @@ def openai_parts() -> list[dict[str, Any]]:
     return kinds
 
 
+def new_item(text: Any, vector: Any, modality: Any) -> dict[str, Any]:
+    named = {"id": {**text, "maxLength": 512}, "metadata": {"type": "object"}}
+    content = {"content": component("Part"), **named}
+    ready = {"vector": vector, "modality": modality, **named}
+    closed = {"type": "object", "additionalProperties": False}
+    return {
+        "anyOf": [
+            {**closed, "properties": content, "required": ["content"]},
+            {**closed, "properties": ready, "required": ["vector"]},
+        ],
+        "description": "Content or a ready vector; without `id` the content's hash is the id.",
+    }
+
+
 def components() -> dict[str, Any]:
     """The part grammar as JSON schemas."""
     text, modality = {"type": "string", "minLength": 1}, {"enum": list(MODALITIES), "default": "text"}
@@ -146,18 +160,18 @@ def components() -> dict[str, Any]:
     return {**named, "Part": part, "Inputs": inputs, "NewItem": new_item(text, vector, modality)}
 
 
-def new_item(text: Any, vector: Any, modality: Any) -> dict[str, Any]:
-    named = {"id": {**text, "maxLength": 512}, "metadata": {"type": "object"}}
-    content = {"content": component("Part"), **named}
-    ready = {"vector": vector, "modality": modality, **named}
-    closed = {"type": "object", "additionalProperties": False}
-    return {
-        "anyOf": [
-            {**closed, "properties": content, "required": ["content"]},
-            {**closed, "properties": ready, "required": ["vector"]},
-        ],
-        "description": "Content or a ready vector; without `id` the content's hash is the id.",
-    }
+def named_examples(examples: Sequence[Any]) -> dict[str, Any]:
+    return {f"example-{i}": {"value": value} for i, value in enumerate(examples, start=1)}
+
+
+def form_content(
+    description: str, options: type[BaseModel] | None, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+    fields = options.model_json_schema()["properties"] if options else {}
+    properties = {"file": files, **fields, **PARAMS, **more}
+    schema = {"type": "object", "description": description, "properties": properties, "required": ["file"]}
+    return {"multipart/form-data": {"schema": schema}}
 
 
 def items_body() -> dict[str, Any]:
@@ -175,25 +189,11 @@ def items_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {**json_content, **form}}}
 
 
-def named_examples(examples: Sequence[Any]) -> dict[str, Any]:
-    return {f"example-{i}": {"value": value} for i, value in enumerate(examples, start=1)}
-
-
 def upload_body(
     description: str, options: type[BaseModel], more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """`openapi_extra` of a route that takes a form with files and the fields of `options`."""
     return {"requestBody": {"required": True, "content": form_content(description, options, more or {})}}
-
-
-def form_content(
-    description: str, options: type[BaseModel] | None, more: Mapping[str, Any]
-) -> dict[str, Any]:
-    files = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
-    fields = options.model_json_schema()["properties"] if options else {}
-    properties = {"file": files, **fields, **PARAMS, **more}
-    schema = {"type": "object", "description": description, "properties": properties, "required": ["file"]}
-    return {"multipart/form-data": {"schema": schema}}
 
 
 def without_unused(written: dict[str, Any]) -> dict[str, Any]:

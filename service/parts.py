@@ -84,64 +84,6 @@ class Part:
     weight: float = 1.0
 
 
-def parse_inputs(value: Any, where: str, most: int, strings: str = "text") -> list[Part]:
-    """An OpenAI `input`: one part or a list of parts; a list of integers is one text's token ids.
-
-    `strings`: the modality that bare strings are media of. `most`: how many parts are allowed.
-    Raises LocatedError around ParameterError, TooLargeError or UnusableValueError.
-    """
-    if not isinstance(value, list) or is_tokens(value):
-        return limited([parse_part(value, where, strings)], where, most)
-    if not value:
-        raise LocatedError(ParameterError("an empty list; send at least one part"), where)
-    if len(value) > most:
-        raise too_many(len(value), where, most)
-    return limited([parse_part(each, f"{where}[{i}]", strings) for i, each in enumerate(value)], where, most)
-
-
-def parse_query(value: Any, where: str, most: int) -> Part:
-    """A search's query: a part, or a list of parts as one blend."""
-    if not isinstance(value, list) or is_tokens(value):
-        return limited([parse_part(value, where)], where, most)[0]
-    return Part(Fused(tuple(parse_inputs(value, where, most))), where)
-
-
-def parse_part(value: Any, where: str, strings: str = "text", depth: int = 0) -> Part:
-    """One part. Raises LocatedError."""
-    try:
-        return Part(content_of(value, where, strings, depth), where, weight_of(value))
-    except SensoriumError as error:
-        raise LocatedError(error, where) from error
-
-
-def content_of(value: Any, where: str, strings: str, depth: int) -> Content:
-    if isinstance(value, str):
-        return Text(value) if strings == "text" else Media(strings, *media_of(value))
-    if isinstance(value, list):
-        return tokens_of(value)
-    if not isinstance(value, dict):
-        raise ParameterError(f"a part is a string, a list of token ids or an object, not {kind(value)}")
-    if "type" in value:
-        return openai_content(value)
-    return content_of_object(value, where, depth)
-
-
-def content_of_object(value: Mapping[str, Any], where: str, depth: int) -> Content:
-    key = content_key(value)
-    content, params = value[key], without(value, key, "weight")
-    if key in MEDIA:
-        refuse_unknown(params, tuple(MODALITIES[key].params), key)
-        return Media(key, *media_of(content), params)
-    refuse_unknown(params, ("modality",) if key == "vector" else (), key)
-    if key == "vector":
-        return ready_of(content, params.get("modality", "text"))
-    if key == "parts":
-        return fused_of(content, where, depth)
-    if not isinstance(content, str):
-        raise ParameterError(f"`{key}` has to be a string, not {kind(content)}")
-    return Text(content) if key == "text" else Stored(content)
-
-
 def content_key(value: Mapping[str, Any]) -> str:
     """The one key that says what a part is."""
     keys = [key for key in CONTENT_KEYS if key in value]
@@ -158,24 +100,8 @@ def refuse_unknown(params: Mapping[str, Any], accepted: Sequence[str], key: str)
         raise ParameterError(f"unknown field {unknown[0]!r} beside `{key}`; accepted: {also}")
 
 
-def openai_content(value: Mapping[str, Any]) -> Content:
-    """`{"type": "image_url", "image_url": {"url": ..}}` and its relatives."""
-    name = value["type"]
-    if name in ("text", "input_text"):
-        return content_of_object({"text": value.get("text")}, "", 0)
-    if not isinstance(name, str) or name not in OPENAI_MEDIA:
-        raise ParameterError(f"`type` {name!r} is not known; accepted: {', '.join(('text', *OPENAI_MEDIA))}")
-    modality, file = OPENAI_MEDIA[name]
-    holder = value.get(name)
-    return Media(modality, *media_of(holder.get(file) if isinstance(holder, dict) else holder))
-
-
-def tokens_of(value: Sequence[Any]) -> Tokens:
-    if not is_tokens(value):
-        raise ParameterError("a list inside a list of parts has to hold token ids: integers from 0")
-    if not all(0 <= token < LARGEST_TOKEN for token in value):
-        raise ParameterError("token ids are integers from 0 to the size of the model's vocabulary")
-    return Tokens(tuple(value))
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def ready_of(vector: Any, modality: Any) -> Ready:
@@ -196,6 +122,68 @@ def fused_of(parts: Any, where: str, depth: int) -> Fused:
     )
 
 
+def without(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: each for key, each in value.items() if key not in keys}
+
+
+def kind(value: Any) -> str:
+    """The JSON name of a value's type."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def content_of_object(value: Mapping[str, Any], where: str, depth: int) -> Content:
+    key = content_key(value)
+    content, params = value[key], without(value, key, "weight")
+    if key in MEDIA:
+        refuse_unknown(params, tuple(MODALITIES[key].params), key)
+        return Media(key, *media_of(content), params)
+    refuse_unknown(params, ("modality",) if key == "vector" else (), key)
+    if key == "vector":
+        return ready_of(content, params.get("modality", "text"))
+    if key == "parts":
+        return fused_of(content, where, depth)
+    if not isinstance(content, str):
+        raise ParameterError(f"`{key}` has to be a string, not {kind(content)}")
+    return Text(content) if key == "text" else Stored(content)
+
+
+def openai_content(value: Mapping[str, Any]) -> Content:
+    """`{"type": "image_url", "image_url": {"url": ..}}` and its relatives."""
+    name = value["type"]
+    if name in ("text", "input_text"):
+        return content_of_object({"text": value.get("text")}, "", 0)
+    if not isinstance(name, str) or name not in OPENAI_MEDIA:
+        raise ParameterError(f"`type` {name!r} is not known; accepted: {', '.join(('text', *OPENAI_MEDIA))}")
+    modality, file = OPENAI_MEDIA[name]
+    holder = value.get(name)
+    return Media(modality, *media_of(holder.get(file) if isinstance(holder, dict) else holder))
+
+
+def is_tokens(value: Sequence[Any]) -> bool:
+    return bool(value) and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
+
+
+def tokens_of(value: Sequence[Any]) -> Tokens:
+    if not is_tokens(value):
+        raise ParameterError("a list inside a list of parts has to hold token ids: integers from 0")
+    if not all(0 <= token < LARGEST_TOKEN for token in value):
+        raise ParameterError("token ids are integers from 0 to the size of the model's vocabulary")
+    return Tokens(tuple(value))
+
+
+def content_of(value: Any, where: str, strings: str, depth: int) -> Content:
+    if isinstance(value, str):
+        return Text(value) if strings == "text" else Media(strings, *media_of(value))
+    if isinstance(value, list):
+        return tokens_of(value)
+    if not isinstance(value, dict):
+        raise ParameterError(f"a part is a string, a list of token ids or an object, not {kind(value)}")
+    if "type" in value:
+        return openai_content(value)
+    return content_of_object(value, where, depth)
+
+
 def weight_of(value: Any) -> float:
     weight = value.get("weight", 1.0) if isinstance(value, dict) else 1.0
     if not is_number(weight) or not math.isfinite(weight) or abs(weight) > LARGEST_WEIGHT:
@@ -203,6 +191,14 @@ def weight_of(value: Any) -> float:
             f"`weight` has to be a number from -{LARGEST_WEIGHT:.0f} to {LARGEST_WEIGHT:.0f}"
         )
     return float(weight)
+
+
+def parse_part(value: Any, where: str, strings: str = "text", depth: int = 0) -> Part:
+    """One part. Raises LocatedError."""
+    try:
+        return Part(content_of(value, where, strings, depth), where, weight_of(value))
+    except SensoriumError as error:
+        raise LocatedError(error, where) from error
 
 
 def leaves(part: Part) -> Iterator[Part]:
@@ -214,6 +210,11 @@ def leaves(part: Part) -> Iterator[Part]:
         yield part
 
 
+def too_many(count: int, where: str, most: int) -> LocatedError:
+    message = f"{count} parts in one request; at most {most} are allowed (SENSORIUM_MAX_BATCH_ITEMS)"
+    return LocatedError(TooLargeError(message), where)
+
+
 def limited(parts: list[Part], where: str, most: int) -> list[Part]:
     count = sum(1 for part in parts for _ in leaves(part))
     if count > most:
@@ -221,24 +222,23 @@ def limited(parts: list[Part], where: str, most: int) -> list[Part]:
     return parts
 
 
-def too_many(count: int, where: str, most: int) -> LocatedError:
-    message = f"{count} parts in one request; at most {most} are allowed (SENSORIUM_MAX_BATCH_ITEMS)"
-    return LocatedError(TooLargeError(message), where)
+def parse_inputs(value: Any, where: str, most: int, strings: str = "text") -> list[Part]:
+    """An OpenAI `input`: one part or a list of parts; a list of integers is one text's token ids.
+
+    `strings`: the modality that bare strings are media of. `most`: how many parts are allowed.
+    Raises LocatedError around ParameterError, TooLargeError or UnusableValueError.
+    """
+    if not isinstance(value, list) or is_tokens(value):
+        return limited([parse_part(value, where, strings)], where, most)
+    if not value:
+        raise LocatedError(ParameterError("an empty list; send at least one part"), where)
+    if len(value) > most:
+        raise too_many(len(value), where, most)
+    return limited([parse_part(each, f"{where}[{i}]", strings) for i, each in enumerate(value)], where, most)
 
 
-def is_tokens(value: Sequence[Any]) -> bool:
-    return bool(value) and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def without(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    return {key: each for key, each in value.items() if key not in keys}
-
-
-def kind(value: Any) -> str:
-    """The JSON name of a value's type."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
+def parse_query(value: Any, where: str, most: int) -> Part:
+    """A search's query: a part, or a list of parts as one blend."""
+    if not isinstance(value, list) or is_tokens(value):
+        return limited([parse_part(value, where)], where, most)[0]
+    return Part(Fused(tuple(parse_inputs(value, where, most))), where)

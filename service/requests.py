@@ -56,6 +56,15 @@ class StrictRoute(APIRoute):
         return handle
 
 
+def validated(model: type[Model], value: Any) -> Model:
+    """`value` as `model`. Raises RequestValidationError with the places of the request."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(problems) from error
+
+
 async def read_json(request: Request, model: type[Model]) -> Model:
     """A JSON body as `model`, for routes with several kinds of body. Raises RequestValidationError."""
     try:
@@ -64,15 +73,6 @@ async def read_json(request: Request, model: type[Model]) -> Model:
         problem = {"type": "json_invalid", "loc": ("body",), "msg": "", "ctx": {"error": error.msg}}
         raise RequestValidationError([problem]) from error
     return validated(model, value)
-
-
-def validated(model: type[Model], value: Any) -> Model:
-    """`value` as `model`. Raises RequestValidationError with the places of the request."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        problems = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
-        raise RequestValidationError(problems) from error
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,10 @@ class Upload:
     fields: Mapping[str, str]
 
 
-async def read_upload(request: Request, most_files: int, most_bytes: int) -> Upload:
-    """A multipart form with the field `file`, repeated as often as there are files.
-
-    Raises WrongTypeError, LocatedError around ParameterError, or HTTPException 400 for a broken form.
-    """
-    if media_type_of(request) != "multipart/form-data":
-        raise WrongTypeError(
-            f"the body is {media_type_of(request)}; send multipart/form-data with the field `file`"
-        )
-    async with request.form(max_files=most_files, max_fields=most_files, max_part_size=most_bytes) as form:
-        return await upload_of(form)
+def misplaced(name: str) -> str:
+    if name == FILE_FIELD:
+        return "`file` has to be a file with a file name, not a plain field"
+    return f"files are sent as `file`, not as {name!r}"
 
 
 async def upload_of(form: FormData) -> Upload:
@@ -119,7 +112,14 @@ async def upload_of(form: FormData) -> Upload:
     return Upload(files, fields)
 
 
-def misplaced(name: str) -> str:
-    if name == FILE_FIELD:
-        return "`file` has to be a file with a file name, not a plain field"
-    return f"files are sent as `file`, not as {name!r}"
+async def read_upload(request: Request, most_files: int, most_bytes: int) -> Upload:
+    """A multipart form with the field `file`, repeated as often as there are files.
+
+    Raises WrongTypeError, LocatedError around ParameterError, or HTTPException 400 for a broken form.
+    """
+    if media_type_of(request) != "multipart/form-data":
+        raise WrongTypeError(
+            f"the body is {media_type_of(request)}; send multipart/form-data with the field `file`"
+        )
+    async with request.form(max_files=most_files, max_fields=most_files, max_part_size=most_bytes) as form:
+        return await upload_of(form)

@@ -68,21 +68,14 @@ class Probe:
     exclude: frozenset[str]
 
 
-async def search(
-    engine: Engine, collection: Collection, query: Part, wanted: Wanted
-) -> tuple[list[Found], list[str]]:
-    """Results and notes. An item that is part of the query is no result.
+def lookup_in(engine: Engine, collection: Collection) -> Lookup:
+    """Vectors of stored items; the mean of an item's rows where it has several."""
 
-    Raises LocatedError for a query that cannot be used, index errors, OverloadedError.
-    """
-    probes = await probes_of(engine, collection, query, wanted.fusion)
-    notes = [note for probe in probes for note in probe.embedded.notes]
-    background = background_of(engine.embedder)
-    if wanted.plain:
-        found = await engine.in_index(plain_search, collection, probes[0], wanted, background)
-    else:
-        found = await engine.in_index(arranged_search, collection, probes, wanted, background)
-    return found, notes
+    async def lookup(identifier: str) -> Embedded:
+        modality, rows = await engine.in_index(collection.vectors, identifier)
+        return Embedded(unit(rows.astype(np.float64).mean(axis=0)).astype(np.float32), modality)
+
+    return lookup
 
 
 async def probes_of(engine: Engine, collection: Collection, query: Part, fusion: str) -> list[Probe]:
@@ -112,16 +105,6 @@ def background_of(embedder: Embedder) -> Background:
     return {(q, i): known[towers[q], towers[i]] for q, i in pairs if (towers[q], towers[i]) in known}
 
 
-def lookup_in(engine: Engine, collection: Collection) -> Lookup:
-    """Vectors of stored items; the mean of an item's rows where it has several."""
-
-    async def lookup(identifier: str) -> Embedded:
-        modality, rows = await engine.in_index(collection.vectors, identifier)
-        return Embedded(unit(rows.astype(np.float64).mean(axis=0)).astype(np.float32), modality)
-
-    return lookup
-
-
 def hits_of(
     collection: Collection, probe: Probe, wanted: Wanted, background: Background, **window: Any
 ) -> list[Hit]:
@@ -140,24 +123,6 @@ def plain_search(collection: Collection, probe: Probe, wanted: Wanted, backgroun
     return [Found(hit) for hit in hits_of(collection, probe, wanted, background, **window)]
 
 
-def arranged_search(
-    collection: Collection, probes: Sequence[Probe], wanted: Wanted, background: Background
-) -> list[Found]:
-    """More candidates than results, until there are enough groups; fused, grouped, made various, cut."""
-    window = max(FEWEST_CANDIDATES, CANDIDATES_PER_RESULT * wanted.needed)
-    while True:
-        lists = [hits_of(collection, probe, wanted, background, limit=window) for probe in probes]
-        found = fused(lists, probes) if wanted.fusion == "rrf" else [Found(hit) for hit in lists[0]]
-        found = within_quota(grouped(found, wanted.group_by), wanted.per_modality)
-        exhausted = all(len(hits) < window for hits in lists) or window >= MOST_CANDIDATES
-        if len(found) >= wanted.needed or exhausted:
-            break
-        window *= CANDIDATES_PER_RESULT
-    if wanted.diversity:
-        found = various(found, wanted.diversity, wanted.needed)
-    return found[wanted.offset : wanted.needed]
-
-
 def fused(lists: Sequence[Sequence[Hit]], probes: Sequence[Probe]) -> list[Found]:
     """Reciprocal rank fusion; each item shown by its best-scored hit, ties by id."""
     scores: Counter[str] = Counter()
@@ -171,6 +136,16 @@ def fused(lists: Sequence[Sequence[Hit]], probes: Sequence[Probe]) -> list[Found
     return [Found(best[identifier], float(scores[identifier])) for identifier in ordered]
 
 
+def value_at(metadata: Mapping[str, Any], key: str) -> Any:
+    """The value of a key; dots lead into nested objects, unless there is a key of just that name."""
+    if key in metadata:
+        return metadata[key]
+    value: Any = metadata
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
 def grouped(found: Iterable[Found], key: str | None) -> list[Found]:
     """The first of each value of a metadata key; items without it belong to no group and are left out."""
     if key is None:
@@ -181,16 +156,6 @@ def grouped(found: Iterable[Found], key: str | None) -> list[Found]:
         if value is not None:
             first.setdefault(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), replace(each, group=value))
     return list(first.values())
-
-
-def value_at(metadata: Mapping[str, Any], key: str) -> Any:
-    """The value of a key; dots lead into nested objects, unless there is a key of just that name."""
-    if key in metadata:
-        return metadata[key]
-    value: Any = metadata
-    for name in key.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def within_quota(found: Iterable[Found], per_modality: int | None) -> list[Found]:
@@ -222,3 +187,38 @@ def various(found: Sequence[Found], diversity: float, needed: int) -> list[Found
         worth[chosen] = -np.inf
         chosen.append(int(worth.argmax()))
     return [found[i] for i in chosen]
+
+
+def arranged_search(
+    collection: Collection, probes: Sequence[Probe], wanted: Wanted, background: Background
+) -> list[Found]:
+    """More candidates than results, until there are enough groups; fused, grouped, made various, cut."""
+    window = max(FEWEST_CANDIDATES, CANDIDATES_PER_RESULT * wanted.needed)
+    while True:
+        lists = [hits_of(collection, probe, wanted, background, limit=window) for probe in probes]
+        found = fused(lists, probes) if wanted.fusion == "rrf" else [Found(hit) for hit in lists[0]]
+        found = within_quota(grouped(found, wanted.group_by), wanted.per_modality)
+        exhausted = all(len(hits) < window for hits in lists) or window >= MOST_CANDIDATES
+        if len(found) >= wanted.needed or exhausted:
+            break
+        window *= CANDIDATES_PER_RESULT
+    if wanted.diversity:
+        found = various(found, wanted.diversity, wanted.needed)
+    return found[wanted.offset : wanted.needed]
+
+
+async def search(
+    engine: Engine, collection: Collection, query: Part, wanted: Wanted
+) -> tuple[list[Found], list[str]]:
+    """Results and notes. An item that is part of the query is no result.
+
+    Raises LocatedError for a query that cannot be used, index errors, OverloadedError.
+    """
+    probes = await probes_of(engine, collection, query, wanted.fusion)
+    notes = [note for probe in probes for note in probe.embedded.notes]
+    background = background_of(engine.embedder)
+    if wanted.plain:
+        found = await engine.in_index(plain_search, collection, probes[0], wanted, background)
+    else:
+        found = await engine.in_index(arranged_search, collection, probes, wanted, background)
+    return found, notes

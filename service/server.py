@@ -15,6 +15,10 @@ GRACE_S = 30
 KEEP_ALIVE_S = 75
 
 
+def ignore(_number: int, _frame: FrameType | None) -> None:
+    """A handler that does nothing."""
+
+
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C (0), or until loading has failed (1)."""
 
@@ -38,7 +42,3 @@ def run(settings: Settings) -> int:
         signal.signal(number, ignore)
     server.run()
     return 1 if app.state.engine.failure is not None else 0
-
-
-def ignore(_number: int, _frame: FrameType | None) -> None:
-    """A handler that does nothing."""

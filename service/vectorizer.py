@@ -47,6 +47,26 @@ def modality_of(content: Encodable) -> str:
     return content.modality if isinstance(content, Media) else "text"
 
 
+def unit(vector: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """`vector` at length 1. Raises UnusableValueError where it has no direction."""
+    norm = np.linalg.norm(vector)
+    if not np.isfinite(norm) or norm == 0:
+        raise UnusableValueError(
+            "the vector is zero or not finite, so it has no direction", code="invalid_vector"
+        )
+    return vector / norm
+
+
+async def all_or_nothing(calls: Sequence[Coroutine[Any, Any, Embedded]]) -> list[Embedded]:
+    """The results in order; where one fails, the others are cancelled and its error is raised."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
 class Vectorizer:
     """`in_flight`: most items that are held decoded at the same time."""
 
@@ -137,23 +157,3 @@ class Vectorizer:
 
     async def _unweighted(self, part: Part, lookup: Lookup) -> Embedded:
         return await self.embed(Part(part.content, part.where), lookup=lookup)
-
-
-def unit(vector: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """`vector` at length 1. Raises UnusableValueError where it has no direction."""
-    norm = np.linalg.norm(vector)
-    if not np.isfinite(norm) or norm == 0:
-        raise UnusableValueError(
-            "the vector is zero or not finite, so it has no direction", code="invalid_vector"
-        )
-    return vector / norm
-
-
-async def all_or_nothing(calls: Sequence[Coroutine[Any, Any, Embedded]]) -> list[Embedded]:
-    """The results in order; where one fails, the others are cancelled and its error is raised."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()

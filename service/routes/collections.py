@@ -57,6 +57,24 @@ class Dropped(BaseModel):
     deleted: bool
 
 
+def described(collection: Collection) -> dict[str, Any]:
+    info = collection.info()
+    return {
+        "name": info.name,
+        "model": info.model,
+        "identity": info.identity,
+        "dimension": info.dimension,
+        "items": info.items,
+        "shelves": {
+            name: {"structure": shelf.structure, "vectors": shelf.vectors}
+            for name, shelf in info.shelves.items()
+        },
+        "created_at": timestamp(info.created_at),
+        "media": info.media,
+        "recall": info.recall,
+    }
+
+
 @router.put(
     "/{name}",
     response_model=CollectionAnswer,
@@ -106,21 +124,3 @@ async def drop_collection(name: CollectionName, engine: ReadyEngine) -> Answer:
     """Delete a collection with everything in it."""
     await engine.in_index(engine.store.drop, name)
     return Answer({"name": name, "deleted": True})
-
-
-def described(collection: Collection) -> dict[str, Any]:
-    info = collection.info()
-    return {
-        "name": info.name,
-        "model": info.model,
-        "identity": info.identity,
-        "dimension": info.dimension,
-        "items": info.items,
-        "shelves": {
-            name: {"structure": shelf.structure, "vectors": shelf.vectors}
-            for name, shelf in info.shelves.items()
-        },
-        "created_at": timestamp(info.created_at),
-        "media": info.media,
-        "recall": info.recall,
-    }

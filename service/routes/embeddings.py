@@ -77,6 +77,59 @@ class EmbeddingList(BaseModel):
     usage: Usage
 
 
+def known_modality(name: str) -> str:
+    if name not in MODALITIES:
+        raise LocatedError(unknown_modality(name), "modality")
+    return name
+
+
+def check_options(options: Options, engine: Engine) -> None:
+    """Raise UnknownModelError or LocatedError where the loaded model cannot do what is asked."""
+    engine.check_model(options.model)
+    embedder = engine.embedder
+    if options.dimensions is None or options.dimensions == embedder.dim:
+        return
+    if not embedder.allows_shortening or options.dimensions > embedder.dim:
+        allowed = f"1 to {embedder.dim}" if embedder.allows_shortening else f"only {embedder.dim}"
+        message = f"{embedder.name} gives {embedder.dim} dimensions; `dimensions` may be {allowed}"
+        raise LocatedError(ParameterError(message), "dimensions")
+
+
+def shortened(vector: Vector, options: Options) -> Vector:
+    """The leading dimensions, renormalised unless the raw output was asked for."""
+    if options.dimensions is None or options.dimensions >= len(vector):
+        return vector
+    leading = vector[: options.dimensions]
+    norm = float(np.linalg.norm(leading))
+    return leading / np.float32(norm) if options.normalize and norm else leading.copy()
+
+
+def encoded(vector: Vector, encoding_format: str) -> Vector | str:
+    if encoding_format == "base64":
+        return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    return np.ascontiguousarray(vector)
+
+
+def listing(
+    embedded: Sequence[Embedded], options: Options, engine: Engine, files: Sequence[str] = ()
+) -> Answer:
+    data = [
+        {
+            "object": "embedding",
+            "index": i,
+            "embedding": encoded(shortened(one.vector, options), options.encoding_format),
+            "modality": one.modality,
+            "notes": one.notes,
+        }
+        for i, one in enumerate(embedded)
+    ]
+    for entry, name in zip(data, files, strict=False):
+        entry["file"] = name
+    tokens = sum(one.tokens for one in embedded)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return Answer({"object": "list", "model": engine.embedder.name, "data": data, "usage": usage})
+
+
 @router.post("/embeddings", response_model=EmbeddingList, responses=errors(400, 404, 413, 415, 422, 429, 503))
 async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     """Vectors of texts, token ids and media; one failing input fails the request, its place in `param`."""
@@ -85,6 +138,16 @@ async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     parts = parse_inputs(body.input, "input", engine.settings.max_batch_items, strings)
     embedded = await engine.vectorizer.embed_all(parts, normalize=body.normalize)
     return listing(embedded, body, engine)
+
+
+def decoder_params(modality: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The form fields that the modality's decoder takes. Raises LocatedError for any other."""
+    accepted = MODALITIES[modality].params
+    for name in fields:
+        if name not in accepted:
+            also = ", ".join((*accepted, *Options.model_fields))
+            raise LocatedError(ParameterError(f"unknown form field {name!r}; accepted: file, {also}"), name)
+    return fields
 
 
 @router.post(
@@ -108,66 +171,3 @@ async def embed_files(modality: ModalityName, request: Request, engine: ReadyEng
     ]
     embedded = await engine.vectorizer.embed_all(parts, normalize=options.normalize)
     return listing(embedded, options, engine, [file.name for file in upload.files])
-
-
-def known_modality(name: str) -> str:
-    if name not in MODALITIES:
-        raise LocatedError(unknown_modality(name), "modality")
-    return name
-
-
-def decoder_params(modality: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """The form fields that the modality's decoder takes. Raises LocatedError for any other."""
-    accepted = MODALITIES[modality].params
-    for name in fields:
-        if name not in accepted:
-            also = ", ".join((*accepted, *Options.model_fields))
-            raise LocatedError(ParameterError(f"unknown form field {name!r}; accepted: file, {also}"), name)
-    return fields
-
-
-def check_options(options: Options, engine: Engine) -> None:
-    """Raise UnknownModelError or LocatedError where the loaded model cannot do what is asked."""
-    engine.check_model(options.model)
-    embedder = engine.embedder
-    if options.dimensions is None or options.dimensions == embedder.dim:
-        return
-    if not embedder.allows_shortening or options.dimensions > embedder.dim:
-        allowed = f"1 to {embedder.dim}" if embedder.allows_shortening else f"only {embedder.dim}"
-        message = f"{embedder.name} gives {embedder.dim} dimensions; `dimensions` may be {allowed}"
-        raise LocatedError(ParameterError(message), "dimensions")
-
-
-def listing(
-    embedded: Sequence[Embedded], options: Options, engine: Engine, files: Sequence[str] = ()
-) -> Answer:
-    data = [
-        {
-            "object": "embedding",
-            "index": i,
-            "embedding": encoded(shortened(one.vector, options), options.encoding_format),
-            "modality": one.modality,
-            "notes": one.notes,
-        }
-        for i, one in enumerate(embedded)
-    ]
-    for entry, name in zip(data, files, strict=False):
-        entry["file"] = name
-    tokens = sum(one.tokens for one in embedded)
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return Answer({"object": "list", "model": engine.embedder.name, "data": data, "usage": usage})
-
-
-def shortened(vector: Vector, options: Options) -> Vector:
-    """The leading dimensions, renormalised unless the raw output was asked for."""
-    if options.dimensions is None or options.dimensions >= len(vector):
-        return vector
-    leading = vector[: options.dimensions]
-    norm = float(np.linalg.norm(leading))
-    return leading / np.float32(norm) if options.normalize and norm else leading.copy()
-
-
-def encoded(vector: Vector, encoding_format: str) -> Vector | str:
-    if encoding_format == "base64":
-        return base64.b64encode(vector.astype("<f4").tobytes()).decode()
-    return np.ascontiguousarray(vector)

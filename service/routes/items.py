@@ -80,38 +80,14 @@ class DeleteRequest(BaseModel):
         return self
 
 
-@router.post(
-    "",
-    response_model=ItemsAnswer,
-    responses=errors(400, 404, 409, 413, 415, 422, 429, 503),
-    openapi_extra=items_body(),
-)
-async def store_items(name: CollectionName, request: Request, engine: ReadyEngine) -> Answer:
-    """Store or replace items, each with its own result; 200 means that the stored ones are durable.
-
-    Where nothing could be stored the answer is 422, with `error` beside `results`.
-    """
-    collection = await engine.in_index(engine.store.get, name, engine.embedder.identity)
-    drafts = await requested(request, engine)
-    results = await ingest(engine, collection, drafts)
-    refused = [fault_of(each.error) for each in results if isinstance(each, Refused)]
-    if len(refused) == len(results):
-        return nothing_stored(results, refused)
-    return Answer(summary(results))
-
-
-async def requested(request: Request, engine: Engine) -> list[Draft | Refused]:
-    """The items of a JSON body or a form. Raises LocatedError, RequestValidationError, WrongTypeError."""
-    most = engine.settings.max_batch_items
-    if is_json(request):
-        return drafts_of((await read_json(request, ItemsRequest)).items, most)
-    if media_type_of(request) != "multipart/form-data":
-        message = f"the body is {media_type_of(request)}; send application/json or multipart/form-data"
-        raise WrongTypeError(message)
-    upload = await read_upload(request, most, engine.settings.max_body_bytes)
-    fields = file_fields(dict(upload.fields))
-    check_names(fields, {file.name for file in upload.files})
-    return drafts_of_files(upload.files, fields)
+def by_file_name(text: str, field: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise LocatedError(ParameterError(f"`{field}` is not valid JSON: {error.msg}"), field) from error
+    if not isinstance(value, dict):
+        raise LocatedError(ParameterError(f"`{field}` has to be a JSON object by file name"), field)
+    return value
 
 
 def file_fields(fields: dict[str, str]) -> FileFields:
@@ -139,14 +115,18 @@ def check_names(fields: FileFields, names: Collection[str]) -> None:
                 raise LocatedError(ParameterError(message), field)
 
 
-def by_file_name(text: str, field: str) -> dict[str, Any]:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise LocatedError(ParameterError(f"`{field}` is not valid JSON: {error.msg}"), field) from error
-    if not isinstance(value, dict):
-        raise LocatedError(ParameterError(f"`{field}` has to be a JSON object by file name"), field)
-    return value
+async def requested(request: Request, engine: Engine) -> list[Draft | Refused]:
+    """The items of a JSON body or a form. Raises LocatedError, RequestValidationError, WrongTypeError."""
+    most = engine.settings.max_batch_items
+    if is_json(request):
+        return drafts_of((await read_json(request, ItemsRequest)).items, most)
+    if media_type_of(request) != "multipart/form-data":
+        message = f"the body is {media_type_of(request)}; send application/json or multipart/form-data"
+        raise WrongTypeError(message)
+    upload = await read_upload(request, most, engine.settings.max_body_bytes)
+    fields = file_fields(dict(upload.fields))
+    check_names(fields, {file.name for file in upload.files})
+    return drafts_of_files(upload.files, fields)
 
 
 def summary(results: list[Stored | Refused]) -> dict[str, Any]:
@@ -164,6 +144,36 @@ def nothing_stored(results: list[Stored | Refused], faults: list[Fault]) -> Answ
     status = worst.status if worst.status >= SEVERE else NOTHING_STORED
     first = worst if worst.status >= SEVERE else faults[0]
     return Answer({"error": first.object(), **summary(results)}, status, headers=dict(first.headers))
+
+
+@router.post(
+    "",
+    response_model=ItemsAnswer,
+    responses=errors(400, 404, 409, 413, 415, 422, 429, 503),
+    openapi_extra=items_body(),
+)
+async def store_items(name: CollectionName, request: Request, engine: ReadyEngine) -> Answer:
+    """Store or replace items, each with its own result; 200 means that the stored ones are durable.
+
+    Where nothing could be stored the answer is 422, with `error` beside `results`.
+    """
+    collection = await engine.in_index(engine.store.get, name, engine.embedder.identity)
+    drafts = await requested(request, engine)
+    results = await ingest(engine, collection, drafts)
+    refused = [fault_of(each.error) for each in results if isinstance(each, Refused)]
+    if len(refused) == len(results):
+        return nothing_stored(results, refused)
+    return Answer(summary(results))
+
+
+def described(item: StoredItem) -> dict[str, Any]:
+    facts = {
+        "id": item.id,
+        "modality": item.modality,
+        "metadata": item.metadata,
+        "created_at": timestamp(item.created_at),
+    }
+    return facts if item.vector is None else {**facts, "vector": item.vector}
 
 
 @router.get("", response_model=ItemPage, responses=errors(400, 404, 503))
@@ -227,13 +237,3 @@ async def delete_item(name: CollectionName, item_id: str, engine: ReadyEngine) -
     collection = await engine.in_index(engine.store.get, name)
     await engine.in_index(collection.get, item_id)
     return Answer({"deleted": await engine.in_index(collection.delete, [item_id])})
-
-
-def described(item: StoredItem) -> dict[str, Any]:
-    facts = {
-        "id": item.id,
-        "modality": item.modality,
-        "metadata": item.metadata,
-        "created_at": timestamp(item.created_at),
-    }
-    return facts if item.vector is None else {**facts, "vector": item.vector}

@@ -19,6 +19,30 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 CREATED = 1_767_225_600  # OpenAI's object wants a time; ours is that of the first release, 2026-01-01
 
 
+def model_object(name: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "object": "model",
+        "created": CREATED,
+        "owned_by": "sensorium",
+        "loaded": False,
+        "identity": None,
+    }
+
+
+def loaded(embedder: Embedder) -> dict[str, Any]:
+    facts = {
+        "modalities": embedder.modalities,
+        "dimension": embedder.dim,
+        "licence": embedder.licence,
+        "loaded": True,
+        "identity": embedder.identity,
+    }
+    if embedder.name in REGISTRY:
+        return facts
+    return {**model_object(embedder.name), "description": None, "size_bytes": None, **facts}
+
+
 class Model(BaseModel):
     """OpenAI's model object, and what tells embedding models apart."""
 
@@ -40,6 +64,26 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
+def registered(name: str) -> dict[str, Any]:
+    entry = REGISTRY[name]
+    return {
+        **model_object(name),
+        "modalities": entry.modalities,
+        "dimension": entry.dimension,
+        "licence": entry.licence,
+        "description": entry.description,
+        "size_bytes": entry.size_bytes,
+    }
+
+
+def known_models(engine: Engine) -> dict[str, dict[str, Any]]:
+    """The registry's entries by name, the loaded model among them or added."""
+    known = {name: registered(name) for name in REGISTRY}
+    if engine.loaded is not None:
+        known[engine.loaded.name] = {**known.get(engine.loaded.name, {}), **loaded(engine.loaded)}
+    return known
+
+
 @router.get("", response_model=ModelList, responses=errors())
 async def list_models(engine: AnyEngine) -> Answer:
     """Every known model, loaded or not."""
@@ -53,47 +97,3 @@ async def read_model(model: str, engine: AnyEngine) -> Answer:
     if model not in known:
         raise UnknownModelError(f"model {model!r} is not known; there are {', '.join(known)}")
     return Answer(known[model])
-
-
-def known_models(engine: Engine) -> dict[str, dict[str, Any]]:
-    """The registry's entries by name, the loaded model among them or added."""
-    known = {name: registered(name) for name in REGISTRY}
-    if engine.loaded is not None:
-        known[engine.loaded.name] = {**known.get(engine.loaded.name, {}), **loaded(engine.loaded)}
-    return known
-
-
-def registered(name: str) -> dict[str, Any]:
-    entry = REGISTRY[name]
-    return {
-        **model_object(name),
-        "modalities": entry.modalities,
-        "dimension": entry.dimension,
-        "licence": entry.licence,
-        "description": entry.description,
-        "size_bytes": entry.size_bytes,
-    }
-
-
-def loaded(embedder: Embedder) -> dict[str, Any]:
-    facts = {
-        "modalities": embedder.modalities,
-        "dimension": embedder.dim,
-        "licence": embedder.licence,
-        "loaded": True,
-        "identity": embedder.identity,
-    }
-    if embedder.name in REGISTRY:
-        return facts
-    return {**model_object(embedder.name), "description": None, "size_bytes": None, **facts}
-
-
-def model_object(name: str) -> dict[str, Any]:
-    return {
-        "id": name,
-        "object": "model",
-        "created": CREATED,
-        "owned_by": "sensorium",
-        "loaded": False,
-        "identity": None,
-    }

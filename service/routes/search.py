@@ -78,6 +78,27 @@ class SearchAnswer(BaseModel):
     notes: list[str]
 
 
+def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
+    hit = found.hit
+    result: dict[str, Any] = {
+        "id": hit.id,
+        "modality": hit.modality,
+        "score": hit.score,
+        "calibrated": hit.calibrated,
+    }
+    if body.with_metadata:
+        result["metadata"] = hit.metadata
+    if hit.segment is not None:
+        result["segment"] = {"start_s": hit.segment.start_s, "end_s": hit.segment.end_s}
+    if body.with_vector:
+        result["vector"] = hit.vector
+    if body.fusion == "rrf":
+        result["rrf"] = found.rank_score
+    if body.group_by is not None:
+        result["group"] = found.group
+    return result
+
+
 @router.post("/search", response_model=SearchAnswer, responses=errors(400, 404, 409, 413, 415, 422, 429, 503))
 async def search_collection(name: CollectionName, body: SearchRequest, engine: ReadyEngine) -> Answer:
     """The items nearest to the query, whatever either of them is."""
@@ -100,24 +121,3 @@ async def search_collection(name: CollectionName, body: SearchRequest, engine: R
     found, notes = await search(engine, collection, query, wanted)
     results = [result_object(each, body) for each in found]
     return Answer({"results": results, "model": engine.embedder.name, "notes": notes})
-
-
-def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
-    hit = found.hit
-    result: dict[str, Any] = {
-        "id": hit.id,
-        "modality": hit.modality,
-        "score": hit.score,
-        "calibrated": hit.calibrated,
-    }
-    if body.with_metadata:
-        result["metadata"] = hit.metadata
-    if hit.segment is not None:
-        result["segment"] = {"start_s": hit.segment.start_s, "end_s": hit.segment.end_s}
-    if body.with_vector:
-        result["vector"] = hit.vector
-    if body.fusion == "rrf":
-        result["rrf"] = found.rank_score
-    if body.group_by is not None:
-        result["group"] = found.group
-    return result

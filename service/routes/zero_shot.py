@@ -90,37 +90,6 @@ class SimilarityAnswer(BaseModel):
     model: str
 
 
-@router.post("/classify", response_model=ClassifyAnswer, responses=ERRORS)
-async def classify(body: ClassifyRequest, engine: ReadyEngine) -> Answer:
-    """Which of the labels fits each input best."""
-    engine.check_model(body.model)
-    parts = parse_inputs(body.input, "input", engine.settings.max_batch_items)
-    labels = await label_vectors(engine, body.labels, templates_of(body.templates))
-    embedded = await engine.vectorizer.embed_all(parts)
-    data = [
-        {
-            "index": i,
-            "modality": one.modality,
-            "labels": ranked(one, labels, body, engine.embedder.temperature),
-            "notes": one.notes,
-        }
-        for i, one in enumerate(embedded)
-    ]
-    return Answer({"data": data, "model": engine.embedder.name})
-
-
-@router.post("/similarity", response_model=SimilarityAnswer, responses=ERRORS)
-async def similarity(body: SimilarityRequest, engine: ReadyEngine) -> Answer:
-    """Cosines of every part of `a` with every part of `b`."""
-    engine.check_model(body.model)
-    most = engine.settings.max_batch_items
-    a, b = parse_inputs(body.a, "a", most), parse_inputs(body.b, "b", most)
-    embedded = await engine.vectorizer.embed_all([*a, *b])
-    vectors = np.stack([one.vector for one in embedded])
-    scores = np.clip(vectors[: len(a)] @ vectors[len(a) :].T, -1, 1)
-    return Answer({"scores": scores, "model": engine.embedder.name})
-
-
 def templates_of(given: Sequence[str] | str) -> Sequence[str]:
     """Prompts with a place for the label. Raises LocatedError."""
     templates = TEMPLATES.get(given, ()) if isinstance(given, str) else given
@@ -169,3 +138,34 @@ def ranked(
         {"label": body.labels[i], "probability": float(probabilities[i]), "score": float(scores[i])}
         for i in order
     ]
+
+
+@router.post("/classify", response_model=ClassifyAnswer, responses=ERRORS)
+async def classify(body: ClassifyRequest, engine: ReadyEngine) -> Answer:
+    """Which of the labels fits each input best."""
+    engine.check_model(body.model)
+    parts = parse_inputs(body.input, "input", engine.settings.max_batch_items)
+    labels = await label_vectors(engine, body.labels, templates_of(body.templates))
+    embedded = await engine.vectorizer.embed_all(parts)
+    data = [
+        {
+            "index": i,
+            "modality": one.modality,
+            "labels": ranked(one, labels, body, engine.embedder.temperature),
+            "notes": one.notes,
+        }
+        for i, one in enumerate(embedded)
+    ]
+    return Answer({"data": data, "model": engine.embedder.name})
+
+
+@router.post("/similarity", response_model=SimilarityAnswer, responses=ERRORS)
+async def similarity(body: SimilarityRequest, engine: ReadyEngine) -> Answer:
+    """Cosines of every part of `a` with every part of `b`."""
+    engine.check_model(body.model)
+    most = engine.settings.max_batch_items
+    a, b = parse_inputs(body.a, "a", most), parse_inputs(body.b, "b", most)
+    embedded = await engine.vectorizer.embed_all([*a, *b])
+    vectors = np.stack([one.vector for one in embedded])
+    scores = np.clip(vectors[: len(a)] @ vectors[len(a) :].T, -1, 1)
+    return Answer({"scores": scores, "model": engine.embedder.name})
