@@ -1,0 +1,1 @@
+"""HTTP in front of models and index; the only floor that knows both."""

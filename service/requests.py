@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from index import filters
+from index.errors import FilterError
 from models.errors import ParameterError
 from service.errors import LocatedError, WrongTypeError
 
 Model = TypeVar("Model", bound=BaseModel)
 FILE_FIELD = "file"
+
+
+def checked_filter(value: dict[str, Any]) -> dict[str, Any]:
+    """A filter that follows the grammar. Raises LocatedError around FilterError."""
+    try:
+        filters.parse(value)
+    except FilterError as error:
+        raise LocatedError(error, "filter") from error
+    return value
+
+
+Filter = Annotated[dict[str, Any], AfterValidator(checked_filter)]
 
 
 def media_type_of(request: Request) -> str:

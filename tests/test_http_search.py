@@ -170,6 +170,15 @@ def test_answers_name_the_model_and_what_was_cut(client, shelf):
     assert body["notes"] == ["text cut to 77 tokens"]
 
 
+def test_a_faulty_filter_is_named(client, shelf):
+    """The parameter is `filter`, the message says where in it and what is accepted."""
+    faulty = {"must": [{"key": "n", "range": {"above": 1}}]}
+    error = client.post(f"{shelf}/search", json={"query": X, "filter": faulty}).json()["error"]
+    assert (error["param"], error["code"]) == ("filter", "invalid_filter")
+    assert "must[0].range" in error["message"]
+    assert "gte" in error["message"]
+
+
 def test_an_empty_collection_has_no_results(client, collection):
     """200 with an empty list, whatever is asked."""
     for fields in ({}, {"group_by": "k"}, {"diversity": 0.5}, {"fusion": "rrf"}, {"recall": 0.99}):

@@ -19,7 +19,7 @@ from service.engine import Engine
 from service.errors import Fault, LocatedError, WrongTypeError, fault_of, unknown_modality
 from service.ingest import Stored, ingest, result_object
 from service.openapi import ITEM_EXAMPLES, CollectionName, MaybeModality, component, errors, items_body
-from service.requests import StrictRoute, is_json, media_type_of, read_json, read_upload
+from service.requests import Filter, StrictRoute, is_json, media_type_of, read_json, read_upload
 from service.times import timestamp
 
 router = APIRouter(prefix="/v1/collections/{name}/items", tags=["items"], route_class=StrictRoute)
@@ -71,7 +71,7 @@ class DeleteRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ids": ["a", "b"]}]})
 
     ids: list[str] | None = Field(default=None, min_length=1)
-    filter: dict[str, Any] | None = Field(default=None, min_length=1)
+    filter: Filter | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> DeleteRequest:

@@ -12,7 +12,7 @@ from service.answers import Answer
 from service.dependencies import ReadyEngine
 from service.openapi import ONE_MODALITY, QUERY, SEARCH_EXAMPLES, CollectionName, errors
 from service.parts import parse_query
-from service.requests import StrictRoute
+from service.requests import Filter, StrictRoute
 from service.search import Found, Wanted, search
 
 router = APIRouter(prefix="/v1/collections/{name}", tags=["search"], route_class=StrictRoute)
@@ -27,7 +27,7 @@ class SearchRequest(BaseModel):
     modalities: list[Annotated[str, WithJsonSchema(ONE_MODALITY)]] | None = Field(
         default=None, min_length=1, description="only items of these"
     )
-    filter: dict[str, Any] | None = Field(default=None, description="condition on the metadata")
+    filter: Filter | None = Field(default=None, description="condition on the metadata")
     per_modality: int | None = Field(default=None, ge=1, description="most results of each modality")
     score_threshold: float | None = Field(default=None, description="least cosine")
     group_by: str | None = Field(
