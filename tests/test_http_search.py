@@ -118,7 +118,7 @@ def test_parts_add_up_and_take_away(client, shelf):
 
 
 def test_ranks_can_be_fused(client, shelf):
-    """`rrf`: one search per part; ordered by the sum of 1 / (60 + rank), each with its best cosine as score."""
+    """`rrf`: one search per part, ordered by the sum of 1 / (60 + rank); `score` is the best cosine."""
     results = search(client, shelf, [X, Y], fusion="rrf", modalities=["image"])
     assert ids(results) == ["x", "y", "xy"]
     expected = {"x": 1 / 61 + 1 / 63, "xy": 1 / 62 + 1 / 62, "y": 1 / 63 + 1 / 61}
