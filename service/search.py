@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -125,15 +125,15 @@ def plain_search(collection: Collection, probe: Probe, wanted: Wanted, backgroun
 
 def fused(lists: Sequence[Sequence[Hit]], probes: Sequence[Probe]) -> list[Found]:
     """Reciprocal rank fusion; each item shown by its best-scored hit, ties by id."""
-    scores: Counter[str] = Counter()
+    scores: defaultdict[str, float] = defaultdict(float)
     best: dict[str, Hit] = {}
     for hits, probe in zip(lists, probes, strict=True):
         for rank, hit in enumerate(hits, start=1):
-            scores[hit.id] += probe.weight / (RRF_CONSTANT + rank)  # type: ignore[assignment] # a Counter adds floats
+            scores[hit.id] += probe.weight / (RRF_CONSTANT + rank)
             if hit.id not in best or hit.score > best[hit.id].score:
                 best[hit.id] = hit
     ordered = sorted(best, key=lambda identifier: (-scores[identifier], identifier))
-    return [Found(best[identifier], float(scores[identifier])) for identifier in ordered]
+    return [Found(best[identifier], scores[identifier]) for identifier in ordered]
 
 
 def value_at(metadata: Mapping[str, Any], key: str) -> Any:
