@@ -14,8 +14,7 @@ from index import errors, filters, ranking, reads, validation, writes
 from index.calibration import Background
 from index.errors import shown
 from index.items import Hit, Info, Item, Page, ShelfInfo, StoredItem, Vector
-from index.ranking import Candidate
-from index.shelf import Shelf
+from index.ranking import AnyShelf, Candidate
 from index.state import State
 
 Priors = Mapping[tuple[str, str], tuple[float, float]]
@@ -24,14 +23,15 @@ Priors = Mapping[tuple[str, str], tuple[float, float]]
 class Collection:
     """Items of one model's space. Every method may be called from any thread; made by `Store`."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, flat_limit: int) -> None:
         self.folder = folder
         self.name = name
-        self._state = State(folder, f"the collection {name!r}")
+        self._state = State(folder, f"the collection {name!r}", flat_limit)
         facts = self._state.facts
         self.model = str(facts["model"])
         self.identity = str(facts["identity"])
         self.dimension = int(facts["dimension"])
+        self.recall = float(facts["recall"])
         self.keeps_media = facts["media"] == "original"
 
     def check(self, item: Item) -> None:
@@ -137,8 +137,8 @@ class Collection:
     def info(self) -> Info:
         facts = self._state.facts
         with self._state.reading() as connection:
-            items, lengths = reads.counts(connection), self._state.shelves.lengths()
-        shelves = {modality: ShelfInfo(Shelf.structure, vectors) for modality, vectors in lengths.items()}
+            items, found = reads.counts(connection), self._chosen(None)
+            shelves = {modality: ShelfInfo(shelf.structure, len(shelf)) for modality, shelf in found}
         created_at = reads.time_of(facts["created_us"])
         return Info(
             self.name,
@@ -166,18 +166,21 @@ class Collection:
         score_threshold: float | None = None,
         calibrate: bool = True,
         background: Priors | None = None,
+        recall: float | None = None,
     ) -> list[Hit]:
         """Find the items nearest to `vector`, shape (dim,), which need not have unit length.
 
         One hit per item, by its best row. Several modalities are ordered by `calibrated`, one modality or
         calibrate=False by `score`; ties by id. `modalities`: all by default. `exclude`: ids to leave out.
         `per_modality`: the most hits of each modality. `score_threshold`: the least cosine. `background`: the
-        model's prior, (query modality, item modality) -> (mean, std) of unrelated cosines.
+        model's prior, (query modality, item modality) -> (mean, std) of unrelated cosines. `recall`: the
+        share of the true nearest to be found on average, 0.90 to 0.999, on a shelf that has outgrown exact
+        search; the collection's own by default.
 
         Raises:
             errors.VectorError: the vector has another length, is not finite or zero.
             errors.FilterError: the filter is malformed.
-            errors.ParameterError: limit < 1, offset < 0, per_modality < 1.
+            errors.ParameterError: limit < 1, offset < 0, per_modality < 1, recall outside its range.
         """
         query = validation.unit_vector(vector, self.dimension, "the query vector")
         validation.whole("limit", limit, 1)
@@ -187,19 +190,21 @@ class Collection:
             most = min(most, validation.whole("per_modality", per_modality, 1))
         threshold = -math.inf if score_threshold is None else score_threshold
         holds = None if filter is None else filters.parse(filter)
+        share = self.recall if recall is None else validation.recall(recall)
         with self._state.reading() as connection:
+            stored = partial(reads.vectors_of, connection, dimension=self.dimension)
+            truth = ranking.Truth(partial(reads.owners, connection), stored)
             lists: dict[str, list[Candidate]] = {}
             backgrounds: dict[str, Background] = {}
             without = reads.rows_of(connection, exclude) if exclude else None
             for modality, shelf in self._chosen(modalities):
                 only = None if holds is None else reads.rows_where(connection, modality, holds)
-                wanted = ranking.Wanted(most, threshold, only, without)
+                wanted = ranking.Wanted(most, threshold, only, without, share)
                 if only is None or len(only):
-                    owners = partial(reads.owners, connection)
-                    lists[modality] = ranking.best_items(shelf, modality, query, wanted, owners)
+                    lists[modality] = ranking.best_items(shelf, modality, query, wanted, truth)
                 if calibrate and lists.get(modality):
                     pair = (query_modality, modality)
-                    backgrounds[modality] = ranking.shelf_background(shelf, query, pair, background)
+                    backgrounds[modality] = ranking.shelf_background(shelf, query, stored, pair, background)
             chosen = ranking.merged(lists, backgrounds if calibrate else None)[offset : offset + limit]
             return _hits(connection, chosen)
 
@@ -207,7 +212,7 @@ class Collection:
         """Save the shelves, unless they are to be deleted, and let go of the files; `Store` does this."""
         self._state.close(save=save)
 
-    def _chosen(self, modalities: Sequence[str] | None) -> list[tuple[str, Shelf]]:
+    def _chosen(self, modalities: Sequence[str] | None) -> list[tuple[str, AnyShelf]]:
         names = list(self._state.shelves.lengths()) if modalities is None else list(dict.fromkeys(modalities))
         found = [(name, self._state.shelves.get(name)) for name in names]
         return [(name, shelf) for name, shelf in found if shelf is not None and len(shelf)]

@@ -1,6 +1,6 @@
 """What goes into a collection and what comes out, as frozen dataclasses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float32]
 RowIds = NDArray[np.int64]
 Metadata = dict[str, Any]
+Stored = Callable[[RowIds], Vector]
+"""Row numbers, shape (n,) -> their vectors as SQLite has them, shape (n, dim)."""
 
 
 @dataclass(frozen=True)

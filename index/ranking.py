@@ -7,17 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.calibration import Background, background, prior_of
-from index.items import RowIds, Vector
-from index.shelf import Shelf, exact_scores
+from index.compressed import CompressedShelf
+from index.effort import SPARE
+from index.items import RowIds, Stored, Vector
+from index.shelf import Shelf
 
-SPARE_ROWS = 16
-"""Rows fetched beyond those asked for: some belong to the same item, some are ties at the end."""
-FEW_SHARE = 8
-"""Up to this part of a shelf (an eighth), filtered rows are fetched and compared one by one."""
-FAISS_ERROR = 2e-5
-"""How far FAISS's float32 sums may lie from the exact cosine."""
-
-Owners = Callable[[RowIds], dict[int, str]]
+AnyShelf = Shelf | CompressedShelf
 Fetch = Callable[[int], tuple[RowIds, Vector, float]]
 """Count -> that many best rows, their exact cosines, what no row beyond them exceeds (-inf: none is left)."""
 
@@ -39,12 +34,24 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What to take: up to `items` of at least `threshold`, from `only` these rows, `without` those."""
+    """What to take: up to `items` of at least `threshold`, from `only` these rows, `without` those.
+
+    `recall` is the share of the true ones to be found where the shelf is not searched exactly.
+    """
 
     items: int
     threshold: float
     only: RowIds | None
     without: RowIds | None
+    recall: float
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What SQLite knows of rows: whose they are, by id, and their vectors."""
+
+    owners: Callable[[RowIds], dict[int, str]]
+    vectors: Stored
 
 
 def _collapse(modality: str, rows: RowIds, scores: Vector, owners: dict[int, str]) -> list[Candidate]:
@@ -56,43 +63,47 @@ def _collapse(modality: str, rows: RowIds, scores: Vector, owners: dict[int, str
     return sorted(best.values(), key=lambda candidate: candidate.place(calibrated=False))
 
 
-def _from_shelf(shelf: Shelf, query: Vector, wanted: Wanted) -> Fetch:
+def _from_shelf(shelf: AnyShelf, query: Vector, wanted: Wanted, stored: Stored) -> Fetch:
     def fetch(count: int) -> tuple[RowIds, Vector, float]:
-        rows, rough = shelf.search(query, count, only=wanted.only, without=wanted.without)
+        rows, rough = shelf.search(
+            query, count, only=wanted.only, without=wanted.without, recall=wanted.recall
+        )
         everything = len(rows) < count or count >= len(shelf)
-        unseen = -math.inf if everything else float(rough[-1]) + FAISS_ERROR
-        return rows, shelf.scores(rows, query), unseen
+        unseen = -math.inf if everything else float(rough[-1]) + shelf.slack
+        return rows, shelf.exact(rows, query, stored), unseen
 
     return fetch
 
 
-def _from_few(shelf: Shelf, query: Vector, only: RowIds, without: RowIds | None) -> Fetch:
+def _from_few(shelf: AnyShelf, query: Vector, rows: RowIds, stored: Stored) -> Fetch:
     """Compare the query with these rows alone, without a walk over the shelf."""
-    rows = only if without is None else np.setdiff1d(only, without)
-    scores = shelf.scores(rows, query)
-    order = np.lexsort((rows, -scores))
+    rough = shelf.rough(rows, query)
+    order = np.lexsort((rows, -rough))
 
     def fetch(count: int) -> tuple[RowIds, Vector, float]:
         first = order[:count]
-        unseen = -math.inf if count >= len(order) else float(scores[order[count]])
-        return rows[first], scores[first], unseen
+        unseen = -math.inf if count >= len(order) else float(rough[order[count]]) + shelf.slack
+        return rows[first], shelf.exact(rows[first], query, stored), unseen
 
     return fetch
 
 
-def best_items(shelf: Shelf, modality: str, query: Vector, wanted: Wanted, owners: Owners) -> list[Candidate]:
-    """Give the best items of a shelf, best first, exactly as brute force would order them.
+def best_items(
+    shelf: AnyShelf, modality: str, query: Vector, wanted: Wanted, truth: Truth
+) -> list[Candidate]:
+    """Give the best items of a shelf, best first; of a flat one exactly as brute force would order them.
 
     Fetches more and more rows until none that was not fetched can change the answer.
     """
-    if wanted.only is not None and len(wanted.only) * FEW_SHARE <= len(shelf):
-        fetch = _from_few(shelf, query, wanted.only, wanted.without)
+    if wanted.only is not None and len(wanted.only) <= shelf.few:
+        rows = wanted.only if wanted.without is None else np.setdiff1d(wanted.only, wanted.without)
+        fetch = _from_few(shelf, query, rows, truth.vectors)
     else:
-        fetch = _from_shelf(shelf, query, wanted)
-    count = wanted.items + SPARE_ROWS
+        fetch = _from_shelf(shelf, query, wanted, truth.vectors)
+    count = wanted.items + SPARE
     while True:
         rows, scores, unseen = fetch(count)
-        best = _collapse(modality, rows, scores, owners(rows))
+        best = _collapse(modality, rows, scores, truth.owners(rows))
         enough = len(best) >= wanted.items and unseen < best[wanted.items - 1].score
         if enough or unseen < wanted.threshold or unseen == -math.inf:
             return [candidate for candidate in best if candidate.score >= wanted.threshold][: wanted.items]
@@ -114,11 +125,12 @@ def merged(
 
 
 def shelf_background(
-    shelf: Shelf,
+    shelf: AnyShelf,
     query: Vector,
+    stored: Stored,
     pair: tuple[str, str],
     priors: Mapping[tuple[str, str], tuple[float, float]] | None,
 ) -> Background:
     """Give the background of (query modality, item modality) for this query on this shelf."""
-    scores = exact_scores(shelf.sample(), query).astype(float)
+    scores = (shelf.sample(stored) @ query).astype(float)
     return background(prior_of(priors, *pair), scores, len(query))

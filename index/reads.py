@@ -178,6 +178,16 @@ def vectors_of(connection: sqlite3.Connection, rows: RowIds, dimension: int) -> 
     return np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(-1, dimension)
 
 
+def present_vectors(connection: sqlite3.Connection, rows: RowIds, dimension: int) -> tuple[RowIds, Vector]:
+    """Read those of the rows that are there, ascending, with their vectors, shape (n, dim)."""
+    found = connection.execute(
+        "SELECT row, vector FROM json_each(?) JOIN rows ON row = value ORDER BY row",
+        (json.dumps(rows.tolist()),),
+    ).fetchall()
+    vectors = np.frombuffer(b"".join(blob for _, blob in found), dtype="<f4").astype(np.float32)
+    return _ids(row for row, _ in found), vectors.reshape(-1, dimension)
+
+
 def unknown(identifier: str) -> errors.UnknownItem:
     return errors.UnknownItem(f"there is no item {shown(identifier)} in this collection")
 

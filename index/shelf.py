@@ -5,10 +5,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.calibration import SAMPLE_ROWS
-from index.items import RowIds, Vector
+from index.items import RowIds, Stored, Vector
+from index.sampling import Sample
 
 DEAD_SHARE = 8
 """Deleted rows stay until they are an eighth of the shelf, so that removing costs little per row."""
+FEW_SHARE = 8
+"""Up to this part of a shelf (an eighth), filtered rows are fetched and compared one by one."""
+SLACK = 2e-5
+"""How far FAISS's float32 sums may lie from the exact cosine."""
 AT_A_TIME = 4096
 """Rows copied out of FAISS at a time."""
 
@@ -23,16 +28,17 @@ def exact_scores(vectors: Vector, query: Vector) -> NDArray[np.float32]:
     return scores
 
 
+def exact_scores_of(stored: Stored, rows: RowIds, query: Vector) -> NDArray[np.float32]:
+    """Give the exact cosines of these rows with a unit query, shape (n,), a few thousand at a time."""
+    scores = np.empty(len(rows), dtype=np.float32)
+    for start in range(0, len(rows), AT_A_TIME):
+        part = slice(start, start + AT_A_TIME)
+        scores[part] = exact_scores(stored(rows[part]), query)
+    return scores
+
+
 def _joined(first: RowIds | None, second: RowIds) -> RowIds:
     return second if first is None else np.union1d(first, second)
-
-
-def _scrambled(rows: RowIds) -> NDArray[np.uint64]:
-    """Give each row number a fixed pseudo-random one (splitmix64), so that the least ones are a sample."""
-    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 class _Selection:
@@ -65,14 +71,20 @@ class Shelf:
     """
 
     structure = "flat"
+    slack = SLACK
 
     def __init__(self, dimension: int, index: faiss.IndexIDMap2 | None = None) -> None:
         self.index = index or faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
         self._dead: set[int] = set()
-        self._sample: Vector | None = None
+        self._sample = Sample(SAMPLE_ROWS)
 
     def __len__(self) -> int:
         return int(self.index.ntotal) - len(self._dead)
+
+    @property
+    def few(self) -> int:
+        """So many filtered rows are sooner compared one by one than searched for."""
+        return len(self) // FEW_SHARE
 
     def rows(self) -> RowIds:
         """Give the row numbers on the shelf, ascending."""
@@ -81,12 +93,12 @@ class Shelf:
 
     def add(self, rows: RowIds, vectors: Vector) -> None:
         """Put unit vectors, shape (n, dim), on the shelf under new row numbers, shape (n,)."""
-        self._sample = None
+        self._sample.add(rows)
         self.index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows)
 
     def remove(self, rows: RowIds) -> None:
         """Take rows off the shelf for good."""
-        self._sample = None
+        self._sample.remove(rows)
         self._dead.update(rows.tolist())
         if len(self._dead) * DEAD_SHARE > self.index.ntotal:
             self.compact()
@@ -102,16 +114,22 @@ class Shelf:
         found: Vector = self.index.reconstruct_batch(rows)
         return found
 
-    def scores(self, rows: RowIds, query: Vector) -> NDArray[np.float32]:
+    def exact(self, rows: RowIds, query: Vector, _: Stored | None = None) -> NDArray[np.float32]:
         """Give the exact cosines of these rows with a unit query, shape (n,)."""
-        scores = np.empty(len(rows), dtype=np.float32)
-        for start in range(0, len(rows), AT_A_TIME):
-            part = slice(start, start + AT_A_TIME)
-            scores[part] = exact_scores(self.vectors(rows[part]), query)
-        return scores
+        return exact_scores_of(self.vectors, rows, query)
+
+    def rough(self, rows: RowIds, query: Vector) -> NDArray[np.float32]:
+        """Give the cosines as well as memory alone can tell them, shape (n,): here exactly."""
+        return self.exact(rows, query)
 
     def search(
-        self, query: Vector, count: int, *, only: RowIds | None = None, without: RowIds | None = None
+        self,
+        query: Vector,
+        count: int,
+        *,
+        only: RowIds | None = None,
+        without: RowIds | None = None,
+        recall: float = 1.0,  # noqa: ARG002 - of the other structures; this one always finds all
     ) -> tuple[RowIds, Vector]:
         """Find the `count` rows with the highest inner product, best first, fewer where there are no more.
 
@@ -124,13 +142,9 @@ class Shelf:
         found = rows[0] >= 0
         return rows[0][found], scores[0][found]
 
-    def sample(self) -> Vector:
+    def sample(self, _: Stored | None = None) -> Vector:
         """Give up to 256 vectors of the shelf, always the same for the same rows, shape (n, dim)."""
-        if self._sample is None:
-            rows = self.rows()
-            chosen = rows[np.argsort(_scrambled(rows), kind="stable")[:SAMPLE_ROWS]]
-            self._sample = self.vectors(np.sort(chosen))
-        return self._sample
+        return self._sample.vectors(self.rows, self.vectors)
 
     def _dead_rows(self) -> RowIds:
         return np.fromiter(self._dead, dtype=np.int64, count=len(self._dead))

@@ -1,6 +1,6 @@
 """A shelf as a file: what FAISS writes, then what it is a picture of, then a checksum.
 
-    FAISS's own bytes | JSON {structure, generation, vectors} | its length, 4 bytes LE | sha256 of all before
+    FAISS's own bytes | JSON {structure, generation, ..} | its length, 4 bytes LE | sha256 of all before
 
 FAISS ignores what follows its own bytes, so `faiss.read_index` opens the file as it is.
 """
@@ -9,11 +9,18 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import faiss
+import numpy as np
 
+from index.compressed import CompressedShelf
 from index.durable import beside, put_in_place, sync_folder
+from index.effort import Effort, Step
+from index.ranking import AnyShelf
 from index.shelf import Shelf
+
+STRUCTURES = (Shelf.structure, CompressedShelf.structure)
 
 _CHECKSUM_BYTES = 32
 _LENGTH_BYTES = 4
@@ -23,12 +30,11 @@ class UnusableShelfError(Exception):
     """The file is missing, truncated, altered or of another kind; SQLite has all that was in it."""
 
 
-def save(shelf: Shelf, path: Path, generation: int) -> None:
+def save(shelf: AnyShelf, path: Path, generation: int) -> None:
     """Write the (compacted) shelf in place of the one before, whole or not at all."""
     partial = beside(path)
     faiss.write_index(shelf.index, str(partial))
-    facts = {"structure": shelf.structure, "generation": generation, "vectors": len(shelf)}
-    text = json.dumps(facts).encode()
+    text = json.dumps({"generation": generation, **_facts(shelf)}).encode()
     with partial.open("r+b") as file:
         file.seek(0, os.SEEK_END)
         file.write(text + len(text).to_bytes(_LENGTH_BYTES, "little"))
@@ -40,7 +46,7 @@ def save(shelf: Shelf, path: Path, generation: int) -> None:
     sync_folder(path.parent)
 
 
-def load(path: Path, dimension: int, newest: int) -> tuple[Shelf, int]:
+def load(path: Path, dimension: int, newest: int) -> tuple[AnyShelf, int]:
     """Read a shelf and the generation it is a picture of, `newest` or an earlier one.
 
     Raises:
@@ -48,19 +54,41 @@ def load(path: Path, dimension: int, newest: int) -> tuple[Shelf, int]:
     """
     if not path.exists():
         raise UnusableShelfError("there is none")
-    generation, vectors = _checked_facts(path)
-    if generation > newest:
+    facts = _checked_facts(path)
+    if facts["generation"] > newest:
         raise UnusableShelfError("it is newer than the database, which was put back from a copy")
     try:
-        index = faiss.read_index(str(path))
+        index: Any = faiss.read_index(str(path))
     except RuntimeError as error:
         raise UnusableShelfError(f"FAISS cannot read it: {error}") from error
-    if not isinstance(index, faiss.IndexIDMap2) or index.d != dimension or index.ntotal != vectors:
-        raise UnusableShelfError("it holds another kind of index")
-    return Shelf(dimension, index), generation
+    if index.d != dimension:
+        raise UnusableShelfError(f"its vectors have {index.d} numbers")
+    return _shelf(index, facts), facts["generation"]
 
 
-def _checked_facts(path: Path) -> tuple[int, int]:
+def _facts(shelf: AnyShelf) -> dict[str, Any]:
+    facts: dict[str, Any] = {"structure": shelf.structure, "vectors": len(shelf)}
+    if isinstance(shelf, CompressedShelf):
+        steps = [
+            [step.neighbours, step.recall, step.effort.probes, step.effort.rerank] for step in shelf.steps
+        ]
+        facts |= {"dead": shelf.dead_rows().tolist(), "built": shelf.built, "steps": steps}
+    return facts
+
+
+def _shelf(index: Any, facts: dict[str, Any]) -> AnyShelf:
+    if facts["structure"] == Shelf.structure:
+        return Shelf(index.d, index)
+    steps = tuple(
+        Step(neighbours, recall, Effort(probes, rerank))
+        for neighbours, recall, probes, rerank in facts["steps"]
+    )
+    shelf = CompressedShelf(index, steps, facts["built"])
+    shelf.remove(np.array(facts["dead"], dtype=np.int64))
+    return shelf
+
+
+def _checked_facts(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     body = size - _CHECKSUM_BYTES
     if body < _LENGTH_BYTES:
@@ -74,7 +102,7 @@ def _checked_facts(path: Path) -> tuple[int, int]:
         file.seek(body - _LENGTH_BYTES)
         length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
         file.seek(body - _LENGTH_BYTES - length)
-        facts = json.loads(file.read(length))
-    if facts["structure"] != Shelf.structure:
+        facts: dict[str, Any] = json.loads(file.read(length))
+    if facts["structure"] not in STRUCTURES:
         raise UnusableShelfError(f"its structure is {facts['structure']!r}")
-    return facts["generation"], facts["vectors"]
+    return facts

@@ -2,13 +2,17 @@
 
 import logging
 import sqlite3
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from index import reads, shelf_file
+from index import building, reads, shelf_file
+from index.compressed import CompressedShelf
 from index.durable import make_folder
 from index.items import RowIds
+from index.ranking import AnyShelf
 from index.shelf import Shelf
 from index.writes import Change
 
@@ -18,18 +22,25 @@ LOAD_ROWS = 8192
 """Rows read from SQLite at a time while a shelf is rebuilt."""
 SAVE_ROWS = 20_000
 """A shelf is saved after this many changed rows, or an eighth of it, whichever is more."""
+GROWN = 2
+"""A compressed shelf is built anew when it has grown to this many times the rows it was built of .."""
+DEAD_SHARE = 4
+""".. or when this part of it (a quarter) was deleted."""
 
 
 class Shelves:
     """One shelf for every modality; none for a modality without rows.
 
+    Up to `flat_limit` rows a shelf is flat, with more it is compressed, see `misfits`.
+
     Not locked: reading may run together, everything that changes a shelf must run alone.
     """
 
-    def __init__(self, folder: Path, dimension: int) -> None:
+    def __init__(self, folder: Path, dimension: int, flat_limit: int) -> None:
         self._folder = folder
         self._dimension = dimension
-        self._shelves: dict[str, Shelf] = {}
+        self._flat_limit = flat_limit
+        self._shelves: dict[str, AnyShelf] = {}
         self._unsaved: dict[str, int] = {}
         self.stale: set[str] = set()
         make_folder(folder)
@@ -39,7 +50,7 @@ class Shelves:
         for modality, generation in reads.generations(connection).items():
             self._shelves[modality] = self._load(connection, modality, generation)
 
-    def get(self, modality: str) -> Shelf | None:
+    def get(self, modality: str) -> AnyShelf | None:
         return self._shelves.get(modality)
 
     def lengths(self) -> dict[str, int]:
@@ -87,37 +98,65 @@ class Shelves:
         else:
             self._unsaved[modality] = 0
 
-    def _load(self, connection: sqlite3.Connection, modality: str, generation: int) -> Shelf:
+    def misfits(self) -> list[str]:
+        """Give the modalities whose shelves should be built anew, see `build`; may be asked at any time."""
+        return [modality for modality, shelf in list(self._shelves.items()) if self._misfits(shelf)]
+
+    def build(self, modality: str, rows: RowIds, present: building.Present) -> AnyShelf:
+        """Make another shelf of `rows` without touching the present one: flat, if it was shrunk to half."""
+        compressed = isinstance(self.get(modality), CompressedShelf)
+        if len(rows) > self._flat_limit // (2 if compressed else 1):
+            with suppress(building.NothingToBuildError):
+                return building.build(rows, present)
+        shelf = Shelf(self._dimension)
+        for start in range(0, len(rows), LOAD_ROWS):
+            shelf.add(*present(rows[start : start + LOAD_ROWS]))
+        return shelf
+
+    def replay(self, connection: sqlite3.Connection, modality: str, shelf: AnyShelf) -> int:
+        """Bring an older shelf up to date: rows never change, so only their numbers matter. Says how many."""
+        there, wanted = shelf.rows(), reads.row_ids(connection, modality)
+        gone, new = np.setdiff1d(there, wanted), np.setdiff1d(wanted, there)
+        if len(gone):
+            shelf.remove(gone)
+        for start in range(0, len(new), LOAD_ROWS):
+            some = new[start : start + LOAD_ROWS]
+            shelf.add(some, reads.vectors_of(connection, some, self._dimension))
+        return len(gone) + len(new)
+
+    def put(self, modality: str, shelf: AnyShelf) -> None:
+        """Let a shelf that was built and replayed take the place of the present one."""
+        before = self._shelves[modality].structure
+        log.info("the %s shelf in %s: %s, was %s", modality, self._folder, shelf.structure, before)
+        self._shelves[modality] = shelf
+        self._count(modality, len(shelf))
+        self.stale.discard(modality)
+
+    def _misfits(self, shelf: AnyShelf) -> bool:
+        if isinstance(shelf, CompressedShelf):
+            return (
+                len(shelf) > GROWN * shelf.built
+                or shelf.dead * DEAD_SHARE > len(shelf) + shelf.dead
+                or len(shelf) <= self._flat_limit // 2
+            )
+        return len(shelf) > self._flat_limit
+
+    def _load(self, connection: sqlite3.Connection, modality: str, generation: int) -> AnyShelf:
         try:
             shelf, saved = shelf_file.load(self._path(modality), self._dimension, generation)
         except shelf_file.UnusableShelfError as reason:
             log.warning("rebuilding the %s shelf in %s from SQLite: %s", modality, self._folder, reason)
             shelf, saved = self._rebuilt(connection, modality), -1
         if saved != generation:
-            changed = self._replay(connection, modality, shelf) if saved >= 0 else len(shelf)
+            changed = self.replay(connection, modality, shelf) if saved >= 0 else len(shelf)
             self._unsaved[modality] = max(changed, 1)
         return shelf
 
-    def _rebuilt(self, connection: sqlite3.Connection, modality: str) -> Shelf:
-        shelf = Shelf(self._dimension)
-        self._add(connection, shelf, reads.row_ids(connection, modality))
-        return shelf
+    def _rebuilt(self, connection: sqlite3.Connection, modality: str) -> AnyShelf:
+        present = partial(reads.present_vectors, connection, dimension=self._dimension)
+        return self.build(modality, reads.row_ids(connection, modality), present)
 
-    def _replay(self, connection: sqlite3.Connection, modality: str, shelf: Shelf) -> int:
-        """Bring an older shelf up to date: rows never change, so only their numbers matter."""
-        there, wanted = shelf.rows(), reads.row_ids(connection, modality)
-        gone, new = np.setdiff1d(there, wanted), np.setdiff1d(wanted, there)
-        if len(gone):
-            shelf.remove(gone)
-        self._add(connection, shelf, new)
-        return len(gone) + len(new)
-
-    def _add(self, connection: sqlite3.Connection, shelf: Shelf, rows: RowIds) -> None:
-        for start in range(0, len(rows), LOAD_ROWS):
-            some = rows[start : start + LOAD_ROWS]
-            shelf.add(some, reads.vectors_of(connection, some, self._dimension))
-
-    def _shelf(self, modality: str) -> Shelf:
+    def _shelf(self, modality: str) -> AnyShelf:
         return self._shelves.setdefault(modality, Shelf(self._dimension))
 
     def _count(self, modality: str, rows: int) -> None:

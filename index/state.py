@@ -11,6 +11,8 @@ from threading import Lock
 from index import errors, reads
 from index.database import Database
 from index.gate import Gate
+from index.growth import Growth
+from index.items import RowIds, Vector
 from index.media import MediaFolder, name_of
 from index.shelves import Shelves
 from index.writes import Change
@@ -18,6 +20,8 @@ from index.writes import Change
 log = logging.getLogger(__name__)
 
 DATABASE = "collection.sqlite"
+MANY_ROWS = 1_000
+"""A new shelf so far behind catches up once more before writers have to wait for it."""
 
 Work = Callable[[sqlite3.Connection, Sequence[str | None]], Change]
 
@@ -30,11 +34,11 @@ class State:
     before the commit nothing has happened, after it everything has.
     """
 
-    def __init__(self, folder: Path, what: str) -> None:
+    def __init__(self, folder: Path, what: str, flat_limit: int) -> None:
         self._what = what
         self._database = Database(folder / DATABASE)
         try:
-            self._open(folder)
+            self._open(folder, flat_limit)
         except sqlite3.DatabaseError as error:
             self._database.close()
             message = f"{folder / DATABASE} cannot be read ({error}): put back a copy of it"
@@ -42,6 +46,8 @@ class State:
         self._gate = Gate()
         self._one_writer = Lock()
         self._closed = False
+        self._growth = Growth(self._regrow, self.shelves.misfits)
+        self._growth.go_on()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -72,6 +78,7 @@ class State:
 
     def close(self, *, save: bool) -> None:
         """Wait for who is inside, save the shelves, let go of the files. Later use raises `errors.Closed`."""
+        self._growth.stop()
         with self._one_writer:
             if self._closed:
                 return
@@ -82,12 +89,12 @@ class State:
                 self._closed = True
                 self._database.close()
 
-    def _open(self, folder: Path) -> None:
+    def _open(self, folder: Path, flat_limit: int) -> None:
         with self._database.reading() as connection:
             self.facts = reads.facts(connection)
             self.media = MediaFolder(folder / "media")
             self.media.sweep(reads.media_names(connection))
-            self.shelves = Shelves(folder / "shelves", int(self.facts["dimension"]))
+            self.shelves = Shelves(folder / "shelves", int(self.facts["dimension"]), flat_limit)
             self.shelves.open(connection)
 
     @contextmanager
@@ -124,10 +131,35 @@ class State:
         try:
             self._remove_unnamed(change.media)
             self._save(self.shelves.due())
+            self._growth.go_on()
         except Exception:
             log.exception(
                 "after a change of %s something was left behind, to be tidied at the next start", self._what
             )
+
+    def _regrow(self, modality: str) -> None:
+        """Build a shelf anew beside the present one, while others read and write, then change them over."""
+
+        def present(rows: RowIds) -> tuple[RowIds, Vector]:
+            self._growth.check()
+            with self._database.reading() as connection:
+                return reads.present_vectors(connection, rows, int(self.facts["dimension"]))
+
+        with self._database.reading() as connection:
+            rows = reads.row_ids(connection, modality)
+        shelf = self.shelves.build(modality, rows, present)
+        behind = MANY_ROWS
+        while behind >= MANY_ROWS:
+            self._growth.check()
+            with self._database.reading() as connection:
+                behind = self.shelves.replay(connection, modality, shelf)
+        with self._one_writer:
+            self._growth.check()
+            with self._database.reading() as connection:
+                self.shelves.replay(connection, modality, shelf)
+            with self._gate.writing():
+                self.shelves.put(modality, shelf)
+            self._save([modality])
 
     def _remove_unnamed(self, names: Iterable[str]) -> None:
         if chosen := set(names):

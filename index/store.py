@@ -16,8 +16,10 @@ from index.state import DATABASE
 
 log = logging.getLogger(__name__)
 
+FLAT_LIMIT = 20_000
+"""Up to so many vectors of a modality are kept as they are and searched exactly."""
+
 MEDIA = ("original", "none")
-RECALL = (0.90, 0.999)
 
 _UNFINISHED = ".unfinished-"
 _DROPPED = ".dropped-"
@@ -26,18 +28,20 @@ _DROPPED = ".dropped-"
 class Store:
     """The collections of one data folder, which belongs to one process at a time."""
 
-    def __init__(self, folder: Path, lock: IO[str]) -> None:
+    def __init__(self, folder: Path, lock: IO[str], flat_limit: int = FLAT_LIMIT) -> None:
         self._folder = folder
         self._held = lock
+        self._flat_limit = flat_limit
         self._lock = Lock()
         self._collections: dict[str, Collection] = {}
         self._damaged: dict[str, errors.Damaged] = {}
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, flat_limit: int = FLAT_LIMIT) -> Self:
         """Open the data folder, made if missing, with all its collections.
 
+        A shelf of more than `flat_limit` vectors becomes a compressed one, made in the background.
         A collection that cannot be opened is logged and kept aside: only using that one fails.
 
         Raises:
@@ -45,7 +49,7 @@ class Store:
         """
         folder = path.absolute()
         make_folder(folder / "collections")
-        store = cls(folder / "collections", lock_folder(folder))
+        store = cls(folder / "collections", lock_folder(folder), flat_limit)
         try:
             store._open_all()
         except BaseException:
@@ -74,8 +78,7 @@ class Store:
         validation.whole("dimension", dimension, 1, validation.MAX_DIMENSION)
         if media not in MEDIA:
             raise errors.ParameterError(f"media must be one of {', '.join(MEDIA)}, not {media!r}")
-        if isinstance(recall, bool) or not RECALL[0] <= recall <= RECALL[1]:
-            raise errors.ParameterError(f"recall must be from {RECALL[0]} to {RECALL[1]}, not {recall!r}")
+        validation.recall(recall)
         facts: dict[str, str | int | float] = {
             "model": model,
             "identity": identity,
@@ -91,7 +94,7 @@ class Store:
                 _check_identity(found, identity, model, dimension)
                 return found, False
             self._make(name, facts)
-            self._collections[name] = Collection(self._folder / name, name)
+            self._collections[name] = Collection(self._folder / name, name, self._flat_limit)
             return self._collections[name], True
 
     def get(self, name: str, identity: str | None = None) -> Collection:
@@ -157,7 +160,7 @@ class Store:
 
     def _open_one(self, folder: Path) -> None:
         try:
-            self._collections[folder.name] = Collection(folder, folder.name)
+            self._collections[folder.name] = Collection(folder, folder.name, self._flat_limit)
         except errors.Damaged as error:
             log.exception("the collection %r cannot be opened", folder.name)
             self._damaged[folder.name] = error

@@ -20,6 +20,7 @@ METADATA_DEPTH = 16
 MEDIA_TYPE_CHARACTERS = 255
 MAX_DIMENSION = 65_536
 MAX_LIMIT = 2**53
+RECALL = (0.90, 0.999)
 
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MODALITY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -59,6 +60,12 @@ def whole(name: str, value: int, low: int, high: int = MAX_LIMIT) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise errors.ParameterError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}")
     return value
+
+
+def recall(value: float) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and RECALL[0] <= value <= RECALL[1]:
+        return float(value)
+    raise errors.ParameterError(f"recall must be from {RECALL[0]} to {RECALL[1]}, not {shown(value)}")
 
 
 def unit_vector(vector: Vector | Sequence[float], dimension: int, what: str = "the vector") -> Vector:

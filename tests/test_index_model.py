@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from index import Item, Row, errors
-from tests.index_samples import assert_picture_is_true, collection_in, vector
+from tests.index_samples import assert_picture_is_true, collection_in, vector, wait_for_growth
 
 NAMES = st.sampled_from([f"i{n}" for n in range(6)])
 ITEMS = st.builds(
@@ -29,10 +30,12 @@ ITEMS = st.builds(
 class CollectionMachine(RuleBasedStateMachine):
     """Upserts, deletes and reopening in any order; after each step everything read agrees with the dict."""
 
+    words: ClassVar[dict[str, int]] = {}
+
     @initialize()
     def start(self):
         self.folder = Path(tempfile.mkdtemp())
-        self.store, self.things = collection_in(self.folder)
+        self.store, self.things = collection_in(self.folder, **self.words)
         self.model: dict[str, Item] = {}
 
     @rule(items=st.lists(ITEMS, max_size=4, unique_by=lambda one: one.id))
@@ -62,7 +65,7 @@ class CollectionMachine(RuleBasedStateMachine):
         self.store.close()
         if lose_shelves:
             shutil.rmtree(self.things.folder / "shelves")
-        self.store, self.things = collection_in(self.folder)
+        self.store, self.things = collection_in(self.folder, **self.words)
 
     @rule(seed=st.integers(0, 20), limit=st.integers(1, 8), group=st.none() | st.integers(0, 2))
     def search(self, seed, limit, group):
@@ -101,3 +104,18 @@ class CollectionMachine(RuleBasedStateMachine):
 TestCollection = CollectionMachine.TestCase
 TestCollection.__doc__ = "Any history of changes leaves the collection equal to the dict."
 TestCollection.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+
+
+class GrowingMachine(CollectionMachine):
+    """The same, where more than two vectors are already compressed and shelves are rebuilt all the time."""
+
+    words: ClassVar[dict[str, int]] = {"flat_limit": 2}
+
+    @rule()
+    def let_it_grow(self):
+        wait_for_growth(self.things)
+
+
+TestGrowingCollection = GrowingMachine.TestCase
+TestGrowingCollection.__doc__ = "Shelves that change their structure at any time never show it."
+TestGrowingCollection.settings = settings(max_examples=10, stateful_step_count=15, deadline=None)

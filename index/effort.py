@@ -1,0 +1,133 @@
+"""How hard a compressed shelf has to look, measured on its own vectors.
+
+The user names a recall: the share of the true nearest neighbours that a search finds. What that takes depends
+on the data, so it is measured when the structure is built: test queries are searched with more and more
+effort, and compared with what brute force finds.
+
+A query of another modality lies outside the cloud of the vectors it is compared with, and its neighbours are
+spread over more lists than those of a stored vector. Test queries are therefore made from stored vectors by
+taking their cloud's mean off, adding noise and a common offset as long as the modality gap.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.items import RowIds, Vector
+
+QUERIES = 192
+SPARE = 16
+"""Rows fetched beyond those asked for: some belong to the same item, some are ties, some codes are wrong."""
+TARGETS = (0.90, 0.95, 0.98, 0.99, 0.999)
+RERANKS = {10: (2, 4, 8, 16, 32, 64), 100: (2, 4, 8, 16)}
+"""How many times more rows than asked for their 8-bit codes may be compared, by number of neighbours."""
+CAUTION = 0.8
+"""The share of the allowed misses that is used: stored vectors make test queries, not the queries to come."""
+PROBES_CAUTION = 0.6
+"""The share that may be lost by not looking into a list; the rest of `CAUTION` is for rough codes."""
+GAP = 1.0
+"""Length of the offset between queries and data against that of what tells the data apart. Unit vectors of
+CLIP's images and texts: 0.82 between their means (Liang et al. 2022, "Mind the Gap", arXiv 2203.02053)."""
+NOISE = 0.5
+"""Length of a query's own noise, in the same unit."""
+
+Probe = Callable[[Vector, int, "Effort"], RowIds]
+"""Queries (q, dim), count and effort -> row numbers (q, count)."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Lists to look into, and how many times more rows to compare again than are asked for."""
+
+    probes: int
+    rerank: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """An effort that finds the `neighbours` nearest with this recall."""
+
+    neighbours: int
+    recall: float
+    effort: Effort
+
+
+def choose(steps: Iterable[Step], recall: float, count: float, lists: int) -> Effort | None:
+    """Give the least effort to find `count` rows with this recall; None: no effort measured is enough.
+
+    Beyond what was measured, neighbours spread over lists with the square root of their number.
+    """
+    enough = [step for step in steps if step.recall >= recall]
+    fitting = [step for step in enough if count <= step.neighbours + SPARE]
+    if fitting:
+        return min(fitting, key=lambda step: (step.neighbours, step.recall)).effort
+    if not enough:
+        return None
+    last = max(enough, key=lambda step: (step.neighbours, -step.recall))
+    wider = math.sqrt(count / (last.neighbours + SPARE))
+    return Effort(min(lists, math.ceil(last.effort.probes * wider)), last.effort.rerank)
+
+
+def shifted_queries(vectors: Vector) -> Vector:
+    """Make test queries, shape (q, dim), from vectors of the shelf, shape (q, dim)."""
+    random = np.random.default_rng(0)
+    meaning = vectors - vectors.mean(axis=0)
+    size = max(float(np.linalg.norm(meaning, axis=1).mean()), 1e-3)
+    noise = random.normal(size=vectors.shape) / math.sqrt(vectors.shape[1])
+    offset = random.normal(size=vectors.shape[1])
+    queries = meaning + NOISE * size * noise + GAP * size * offset / np.linalg.norm(offset)
+    unit: Vector = (queries / np.linalg.norm(queries, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+class Truth:
+    """The nearest neighbours of some queries, found by brute force over vectors that come in parts."""
+
+    def __init__(self, queries: Vector) -> None:
+        self.queries = queries
+        self.rows = np.empty((len(queries), 0), dtype=np.int64)
+        self._scores = np.empty((len(queries), 0), dtype=np.float32)
+
+    def add(self, rows: RowIds, vectors: Vector) -> None:
+        scores = np.concatenate([self._scores, self.queries @ vectors.T], axis=1)
+        numbers = np.concatenate([self.rows, np.broadcast_to(rows, (len(self.queries), len(rows)))], axis=1)
+        most = min(max(RERANKS), scores.shape[1])
+        best = np.argpartition(-scores, most - 1, axis=1)[:, :most]
+        order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
+        best = np.take_along_axis(best, order, axis=1)
+        self._scores = np.take_along_axis(scores, best, axis=1)
+        self.rows = np.take_along_axis(numbers, best, axis=1)
+
+    def recall(self, found: RowIds, neighbours: int) -> float:
+        """Give the share of the true neighbours that stand among the found rows, shape (q, n)."""
+        nearest: NDArray[np.int64] = self.rows[:, :neighbours]
+        hits = [np.isin(true, rows).mean() for true, rows in zip(nearest, found, strict=True)]
+        return float(np.mean(hits))
+
+
+def measured(probe: Probe, truth: Truth, lists: int) -> tuple[Step, ...]:
+    """Find the least effort for every target, by trying more and more lists, then fewer comparisons."""
+    return tuple(step for neighbours in RERANKS for step in _measured(probe, truth, lists, neighbours))
+
+
+def _measured(probe: Probe, truth: Truth, lists: int, neighbours: int) -> Iterable[Step]:
+    def recall(effort: Effort) -> float:
+        return truth.recall(probe(truth.queries, neighbours + SPARE, effort), neighbours)
+
+    widths = sorted(
+        {min(lists, math.ceil(math.sqrt(2) ** step)) for step in range(2 * lists.bit_length() + 1)}
+    )
+    seen: dict[int, float] = {}
+    for target in TARGETS:
+        for probes in widths:
+            if probes not in seen:
+                seen[probes] = recall(Effort(probes, RERANKS[neighbours][-1]))
+            if seen[probes] >= 1 - PROBES_CAUTION * (1 - target):
+                break
+        else:
+            return
+        efforts = (Effort(probes, rerank) for rerank in RERANKS[neighbours])
+        yield Step(neighbours, target, next(e for e in efforts if recall(e) >= 1 - CAUTION * (1 - target)))
