@@ -114,6 +114,7 @@ CASES = {
     "limit 0": (search(limit=0), 400, ["limit", "1"]),
     "limit 10^9": (search(limit=10**9), 400, ["limit", "1000"]),
     "a limit of words": (search(limit="many"), 400, ["limit"]),
+    "a recall that nobody can promise": (search(recall=1.5), 400, ["recall", "0.999"]),
     "an unknown filter operator": (
         search(filter={"must": [{"key": "a", "like": "b"}]}),
         400,

@@ -40,7 +40,12 @@ class SearchRequest(BaseModel):
     calibrate: bool = Field(
         default=True, description="order several modalities by how far scores lie above background"
     )
-    recall: float | None = Field(default=None, gt=0, le=1, description="share of the true neighbours to find")
+    recall: float | None = Field(
+        default=None,
+        ge=0.9,
+        le=0.999,
+        description="share of the true neighbours to find, in place of the collection's own",
+    )
     with_metadata: bool = True
     with_vector: bool = False
 
@@ -116,6 +121,7 @@ async def search_collection(name: CollectionName, body: SearchRequest, engine: R
             "filter": body.filter,
             "score_threshold": body.score_threshold,
             "calibrate": body.calibrate,
+            "recall": body.recall,
         },
     )
     found, notes = await search(engine, collection, query, wanted)
