@@ -50,7 +50,8 @@ class Aligned(nn.Module):
     def __init__(self, tower: ConvNet, config: AlignConfig) -> None:
         super().__init__()
         self.tower = tower
-        self.log_scale = nn.Parameter(torch.full((3,), config.scale).log())  # names, concepts, partners
+        first = torch.tensor([config.scale, config.scale, config.partner_scale])
+        self.log_scale = nn.Parameter(first.log())  # names, concepts, partners
 
 
 def loss_of(model: Aligned, hub: Hub, batch: Batch, config: AlignConfig) -> torch.Tensor:

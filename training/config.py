@@ -31,6 +31,7 @@ class AlignConfig:
     warmup: float = 0.05  # share of the steps
     clip: float = 5.0  # of the gradient's norm
     scale: float = 15.0  # first 1 / temperature
+    partner_scale: float = 15.0  # first 1 / temperature towards partners
     max_scale: float = 50.0
     concept_weight: float = 1.0
     cosine_weight: float = 1.0

@@ -72,6 +72,7 @@ def write(path: Path, towers: Mapping[str, nn.Module], facts: Mapping[str, objec
         for key, value in tower.state_dict().items()
     }
     save_file(tensors, path, {FACTS: json.dumps(facts)})
+    path.chmod(0o644)
     if path.stat().st_size > LIMIT_BYTES:
         raise SystemExit(f"{path} has {path.stat().st_size} bytes, more than {LIMIT_BYTES}")
 

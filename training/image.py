@@ -21,12 +21,12 @@ from training.labelled import Batch, Columns
 from training.pictures import Pictures, training_pictures, validation_pictures
 from training.space import Space, say, space_of
 
-CONFIG = AlignConfig(steps=7600)
-SIDES = ((0.0, 32), (0.5, 48), (0.85, 64))  # from this share of the steps on, pixels
+CONFIG = AlignConfig(steps=8400)
+SIDES = ((0.0, 32), (0.45, 48), (0.8, 64))  # from this share of the steps on, pixels
 SHARES = {  # of a batch
-    "images/tiny_imagenet.npz": 0.65,
-    "images/cifar10.npz": 0.17,
-    "images/caltech101.zip": 0.11,
+    "images/tiny_imagenet.npz": 0.6,
+    "images/cifar10.npz": 0.13,
+    "images/caltech101.zip": 0.2,
     "images/flickr1k.zip": 0.03,
     "thermal/roadscene.zip": 0.015,
     "depth/sevenscenes_kitchen.zip": 0.01,

@@ -12,7 +12,6 @@ from models.samples import DepthSample, Float32, ImageSample, ThermalSample, UIn
 IMAGE_SIDE = 64  # pixels
 THERMAL_SIDE = 96
 DEPTH_SIDE = 64
-KEPT = 0.85  # share of the short side inside the middle square
 VIDEO_FRAMES = 8  # looked at, spread over the video
 
 PIXEL_MEAN, PIXEL_STD = 118.0, 64.0  # of 0..255
@@ -22,20 +21,20 @@ NEAREST_M, FARTHEST_M = 0.05, 100.0  # distances beyond are taken as these
 FLAT = 0.05  # standard deviation of log distance below which a map counts as flat
 
 
-def middle(shape: tuple[int, ...], kept: float = KEPT) -> tuple[slice, slice]:
-    """Rows and columns of the middle square of a picture (H, W, ...)."""
+def middle(shape: tuple[int, ...], kept: float = 1.0) -> tuple[slice, slice]:
+    """Rows and columns of the middle square of a picture (H, W, ...); `kept`: share of its short side."""
     side = max(1, round(kept * min(shape[:2])))
     top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
     return slice(top, top + side), slice(left, left + side)
 
 
-def square(pixels: UInt8, side: int, kept: float = KEPT) -> UInt8:
+def square(pixels: UInt8, side: int, kept: float = 1.0) -> UInt8:
     """uint8 (H, W, 3) -> (side, side, 3), antialiased."""
     image = Image.fromarray(np.ascontiguousarray(pixels[middle(pixels.shape, kept)]))
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def plane(values: Float32, side: int, kept: float = KEPT) -> Float32:
+def plane(values: Float32, side: int, kept: float = 1.0) -> Float32:
     """float32 (H, W) -> (side, side), antialiased."""
     image = Image.fromarray(np.ascontiguousarray(values[middle(values.shape, kept)]))
     return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
@@ -51,7 +50,7 @@ def thermal_input(values: Float32) -> torch.Tensor:
     return (torch.from_numpy(np.array(values))[:, None] - THERMAL_MEAN) / THERMAL_STD
 
 
-def depth_planes(metres: Float32, side: int = DEPTH_SIDE, kept: float = KEPT) -> Float32:
+def depth_planes(metres: Float32, side: int = DEPTH_SIDE, kept: float = 1.0) -> Float32:
     """float32 (H, W), 0 = no reading -> (2, side, side): standardised log distance, share of readings.
 
     Standardising per picture over its readings makes metres and relative maps look alike.
