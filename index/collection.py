@@ -34,6 +34,11 @@ class Collection:
         self.recall = float(facts["recall"])
         self.keeps_media = facts["media"] == "original"
 
+    @property
+    def damage(self) -> errors.Damaged | None:
+        """What was found to be wrong with the database; from then on every use raises it."""
+        return self._state.damage
+
     def check(self, item: Item) -> None:
         """Raise what `upsert` would raise for this one item; nothing is written.
 

@@ -14,6 +14,7 @@ from index.errors import shown
 from index.filters import Filter
 from index.items import Metadata, RowIds, Segment, StoredItem, Vector
 from index.needles import MOST
+from index.schema import ITEM_CHECKSUM, ROW_CHECKSUM
 
 _ITEM = "SELECT seq, id, modality, metadata, created_us FROM items WHERE id = ?"
 _PAGE = "SELECT seq, id, modality, metadata, created_us FROM items WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -155,15 +156,23 @@ def owners(connection: sqlite3.Connection, rows: RowIds) -> dict[int, str]:
 
 
 def found_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, FoundRow]:
-    """Read the rows with all that a hit shows."""
+    """Read the rows with all that a hit shows.
+
+    Raises:
+        errors.Damaged: one of them is not what was stored.
+    """
     found = connection.execute(
-        "SELECT row, items.id, modality, metadata, start_s, end_s, vector "
+        "SELECT row, items.id, modality, metadata, start_s, end_s, vector, "  # noqa: S608 - constants
+        f"{ROW_CHECKSUM} = rows.checksum AND {ITEM_CHECKSUM} = items.checksum "
         "FROM json_each(?) JOIN rows ON row = value JOIN items ON seq = item",
         (json.dumps(list(rows)),),
-    )
+    ).fetchall()
+    for _, identifier, *_, whole in found:
+        if not whole:
+            raise errors.Damaged(f"the item {shown(identifier)} is not what was stored")
     return {
         row: FoundRow(identifier, modality, json.loads(metadata), _segment(start, end), _vector(blob))
-        for row, identifier, modality, metadata, start, end, blob in found
+        for row, identifier, modality, metadata, start, end, blob, _ in found
     }
 
 

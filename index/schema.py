@@ -2,14 +2,16 @@
 
 import sqlite3
 from pathlib import Path
+from zlib import crc32
 
 from index import errors
 
-VERSION = 1
+VERSION = 2
 
 # AUTOINCREMENT never gives a number twice: a saved FAISS file cannot confuse an old row with a new one. A row
 # is never changed, only added and deleted, so a shelf is told apart from the truth by its row numbers alone.
-# The vector stands last: SQLite reads the columns before it without reading it.
+# The vector stands last: SQLite reads the columns before it without reading it. A checksum is the crc32 of
+# the row's vector or of what the item says: SQLite itself would not notice a bit that flipped in them.
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE items (
@@ -17,6 +19,7 @@ CREATE TABLE items (
     id TEXT NOT NULL UNIQUE,
     modality TEXT NOT NULL,
     metadata TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
     media TEXT,
     media_type TEXT,
     created_us INTEGER NOT NULL
@@ -28,11 +31,20 @@ CREATE TABLE rows (
     item INTEGER NOT NULL REFERENCES items (seq),
     start_s REAL,
     end_s REAL,
+    checksum INTEGER NOT NULL,
     vector BLOB NOT NULL
 );
 CREATE INDEX rows_by_item ON rows (item);
 CREATE TABLE shelves (modality TEXT PRIMARY KEY, generation INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+
+ITEM_CHECKSUM = "crc32(items.id || items.modality || items.metadata || coalesce(items.media, ''))"
+ROW_CHECKSUM = "crc32(rows.vector)"
+
+
+def _checksum(value: str | bytes) -> int:
+    return crc32(value.encode() if isinstance(value, str) else value)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -53,6 +65,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.create_function("crc32", 1, _checksum, deterministic=True)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as error:
         if connection is not None:

@@ -8,18 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from index import errors, reads
+from index import errors, reads, soundness
 from index.database import Database
 from index.gate import Gate
 from index.growth import Growth
 from index.items import RowIds, Vector
 from index.media import MediaFolder, name_of
 from index.shelves import Shelves
+from index.soundness import Watch
 from index.writes import Change
 
 log = logging.getLogger(__name__)
 
 DATABASE = "collection.sqlite"
+CHECKED_FIRST = 64_000_000
+"""Databases up to this size [bytes] are read as a whole before they are used, larger ones meanwhile."""
 MANY_ROWS = 1_000
 """A new shelf so far behind catches up once more before writers have to wait for it."""
 
@@ -36,25 +39,36 @@ class State:
 
     def __init__(self, folder: Path, what: str, flat_limit: int) -> None:
         self._what = what
-        self._database = Database(folder / DATABASE)
+        self._path = folder / DATABASE
+        self._damage: str | None = None
+        self._database = Database(self._path)
+        small = self._path.stat().st_size <= CHECKED_FIRST
         try:
-            self._open(folder, flat_limit)
-        except sqlite3.DatabaseError as error:
+            with self._damage_told():
+                self._open(folder, flat_limit, check=small)
+        except BaseException:
             self._database.close()
-            message = f"{folder / DATABASE} cannot be read ({error}): put back a copy of it"
-            raise errors.Damaged(message) from error
+            raise
         self._gate = Gate()
         self._one_writer = Lock()
         self._closed = False
         self._growth = Growth(self._regrow, self.shelves.misfits)
+        self._watch = Watch(self._database, self._refuse)
+        if not small:
+            self._watch.start()
         self._growth.go_on()
+
+    @property
+    def damage(self) -> errors.Damaged | None:
+        """What was found to be wrong with the database, if anything."""
+        return None if self._damage is None else errors.Damaged(self._damage)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Read rows and shelves in one and the same state of both."""
         while True:
             self._catch_up()
-            with self._gate.reading():
+            with self._damage_told(), self._gate.reading():
                 self._check_open()
                 if self.shelves.stale:
                     continue
@@ -64,7 +78,7 @@ class State:
 
     def change(self, work: Work, media: Sequence[bytes | None] = ()) -> Change:
         """Run `work` in a transaction, with the names of the stored `media`; durable on return."""
-        with self._one_writer, self._full_disk_told():
+        with self._one_writer, self._full_disk_told(), self._damage_told():
             self._check_open()
             names = [None if content is None else name_of(content) for content in media]
             try:
@@ -79,23 +93,44 @@ class State:
     def close(self, *, save: bool) -> None:
         """Wait for who is inside, save the shelves, let go of the files. Later use raises `errors.Closed`."""
         self._growth.stop()
+        self._watch.stop()
         with self._one_writer:
             if self._closed:
                 return
-            if save:
+            if save and self._damage is None:
                 self._rebuild_stale()
                 self._save(self.shelves.unsaved())
             with self._gate.writing():
                 self._closed = True
                 self._database.close()
 
-    def _open(self, folder: Path, flat_limit: int) -> None:
+    def _open(self, folder: Path, flat_limit: int, *, check: bool) -> None:
         with self._database.reading() as connection:
+            if check:
+                soundness.check(connection)
             self.facts = reads.facts(connection)
             self.media = MediaFolder(folder / "media")
             self.media.sweep(reads.media_names(connection))
             self.shelves = Shelves(folder / "shelves", int(self.facts["dimension"]), flat_limit)
             self.shelves.open(connection)
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        try:
+            yield
+        except errors.Damaged as damage:
+            raise self._refuse(damage) from damage
+        except sqlite3.DatabaseError as error:
+            if soundness.is_damage(error):
+                raise self._refuse(errors.Damaged(str(error))) from error
+            raise
+
+    def _refuse(self, damage: errors.Damaged) -> errors.Damaged:
+        """Let nobody use the collection from now on: what is read may be wrong, what is written lost."""
+        if self._damage is None:
+            self._damage = f"{self._what} is damaged ({damage.message}): put back a copy of {self._path}"
+            log.error("%s", self._damage)
+        return errors.Damaged(self._damage)
 
     @contextmanager
     def _full_disk_told(self) -> Iterator[None]:
@@ -192,3 +227,5 @@ class State:
     def _check_open(self) -> None:
         if self._closed:
             raise errors.Closed(f"{self._what} was closed or dropped")
+        if (damage := self.damage) is not None:
+            raise damage

@@ -116,7 +116,7 @@ class Store:
         """Give all readable collections by name."""
         with self._lock:
             self._check_open()
-            return [self._collections[name] for name in sorted(self._collections)]
+            return [found for _, found in sorted(self._collections.items()) if found.damage is None]
 
     def drop(self, name: str) -> None:
         """Delete a collection with all its items, durable on return; searches in it are waited for.
@@ -126,8 +126,10 @@ class Store:
         """
         with self._lock:
             self._check_open()
-            if name not in self._damaged:
-                self._found(name).close(save=False)
+            if name in self._collections:
+                self._collections[name].close(save=False)
+            elif name not in self._damaged:
+                self._found(name)
             gone = self._folder / f"{_DROPPED}{uuid4().hex}"
             (self._folder / name).rename(gone)
             sync_folder(self._folder)
@@ -179,7 +181,10 @@ class Store:
             raise self._damaged[name]
         if name not in self._collections:
             raise errors.UnknownCollection(f"there is no collection {validation.collection_name(name)!r}")
-        return self._collections[name]
+        found = self._collections[name]
+        if found.damage is not None:
+            raise found.damage
+        return found
 
     def _check_open(self) -> None:
         if self._closed:

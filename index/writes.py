@@ -31,9 +31,10 @@ def upsert(connection: sqlite3.Connection, items: Sequence[Item], media: Sequenc
     ids = [item.id for item in items]
     before = _take_rows(connection, seqs_of(connection, ids))
     connection.executemany(
-        "INSERT INTO items (id, modality, metadata, media, media_type, created_us) VALUES (?, ?, ?, ?, ?, ?) "
+        "INSERT INTO items (id, modality, metadata, checksum, media, media_type, created_us) "
+        "VALUES (?1, ?2, ?3, crc32(?1 || ?2 || ?3 || coalesce(?4, '')), ?4, ?5, ?6) "
         "ON CONFLICT (id) DO UPDATE SET modality = excluded.modality, metadata = excluded.metadata, "
-        "media = excluded.media, media_type = excluded.media_type",
+        "checksum = excluded.checksum, media = excluded.media, media_type = excluded.media_type",
         [
             (
                 item.id,
@@ -95,7 +96,8 @@ def _add_rows(connection: sqlite3.Connection, items: Sequence[Item]) -> dict[str
     rows = [(item, row) for item in items for row in item.rows]
     first = _last_row(connection) + 1
     connection.executemany(
-        "INSERT INTO rows (row, item, start_s, end_s, vector) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO rows (row, item, start_s, end_s, checksum, vector) "
+        "VALUES (?1, ?2, ?3, ?4, crc32(?5), ?5)",
         [
             (
                 first + i,

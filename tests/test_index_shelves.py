@@ -211,5 +211,7 @@ def test_the_database_refuses_what_breaks_its_rules(tmp_path):
     """A row without an item cannot be written."""
     store, things = collection_in(tmp_path)
     with pytest.raises(sqlite3.IntegrityError):
-        things._state._database.writer.execute("INSERT INTO rows (item, vector) VALUES (7, x'00')")
+        things._state._database.writer.execute(
+            "INSERT INTO rows (item, checksum, vector) VALUES (7, 0, x'00')"
+        )
     store.close()

@@ -1,0 +1,162 @@
+"""Bits that flip in SQLite's file, and disks that are full."""
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from index import Item, Row, Store, errors, state
+from index.validation import unit_vector
+from tests.index_samples import assert_picture_is_true, collection_in, item
+
+DIMENSION = 1500
+"""So large that SQLite puts most of a vector onto pages of their own."""
+
+
+def big_item(number):
+    rng = np.random.default_rng(number)
+    return Item(f"i{number}", "image", (Row(rng.normal(size=DIMENSION).astype(np.float32)),), {"n": number})
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A closed data folder with 30 items, and the path of its database."""
+    store, things = collection_in(tmp_path, dimension=DIMENSION)
+    things.upsert([big_item(n) for n in range(30)])
+    store.close()
+    return tmp_path, tmp_path / "collections" / "things" / "collection.sqlite"
+
+
+def flip(path, position):
+    data = bytearray(path.read_bytes())
+    data[position] ^= 0x10
+    path.write_bytes(data)
+
+
+def flip_in_vector(path, number):
+    stored = unit_vector(big_item(number).rows[0].vector, DIMENSION).tobytes()
+    flip(path, path.read_bytes().index(stored[5000:5100]))
+
+
+def pages(path):
+    return path.stat().st_size // 4096
+
+
+@pytest.mark.parametrize("share", np.linspace(0.02, 0.98, 25))
+def test_a_flipped_bit_anywhere_is_noticed_or_harmless(filled, share):
+    """Either the collection is refused by name, or all its items are as they were stored."""
+    folder, path = filled
+    flip(path, int(path.stat().st_size * share))
+    with Store.open(folder) as store:
+        if not store.list():
+            with pytest.raises(errors.Damaged, match="things") as refused:
+                store.get("things")
+            assert str(path) in refused.value.message
+            return
+        things = store.get("things")
+        kept = {one.id: things.vectors(one.id)[1][0] for one in things.page(100).items}
+        assert len(kept) == 30
+        for n in range(30):
+            np.testing.assert_array_equal(kept[f"i{n}"], unit_vector(big_item(n).rows[0].vector, DIMENSION))
+
+
+def test_a_bit_inside_a_vector_is_noticed(filled):
+    """SQLite would not see it: the page is whole but for one number."""
+    folder, path = filled
+    flip_in_vector(path, 7)
+    with Store.open(folder) as store, pytest.raises(errors.Damaged, match="'i7' is not what was stored"):
+        store.get("things")
+
+
+def test_a_page_of_noise_is_noticed(filled):
+    """A page that the disk gave back as something else."""
+    folder, path = filled
+    data = bytearray(path.read_bytes())
+    middle = pages(path) // 2 * 4096
+    data[middle : middle + 4096] = np.random.default_rng(0).bytes(4096)
+    path.write_bytes(data)
+    with Store.open(folder) as store:
+        with pytest.raises(errors.Damaged, match="put back a copy"):
+            store.get("things")
+        assert store.list() == []
+        store.drop("things")
+        collection, is_new = store.create("things", model="m", identity="i", dimension=2)
+        assert is_new
+        collection.upsert([Item("a", "image", (Row(np.ones(2, dtype=np.float32)),))])
+
+
+def test_damage_in_a_large_database_is_noticed_while_it_is_used(filled, monkeypatch):
+    """Reading all of it would hold up the start; from the moment it is noticed, nobody is let in."""
+    monkeypatch.setattr(state, "CHECKED_FIRST", 0)
+    folder, path = filled
+    flip_in_vector(path, 7)
+    with Store.open(folder) as store:
+        things = store._collections["things"]
+        things._state._watch._thread.join()
+        for use in (
+            things.info,
+            lambda: things.get("i1"),
+            lambda: things.search(np.ones(DIMENSION)),
+            lambda: things.upsert([big_item(31)]),
+            lambda: store.get("things"),
+        ):
+            with pytest.raises(errors.Damaged, match="things"):
+                use()
+        assert store.list() == []
+
+
+def test_a_hit_that_is_not_what_was_stored_is_not_shown(filled):
+    """Damage that comes while the store is open is met at the latest in a result."""
+    folder, _ = filled
+    with Store.open(folder) as store:
+        things = store.get("things")
+        things._state._database.writer.execute("UPDATE items SET metadata = '{\"n\": 8}' WHERE id = 'i7'")
+        with pytest.raises(errors.Damaged, match="'i7' is not what was stored"):
+            things.search(big_item(7).rows[0].vector)
+
+
+def test_closing_does_not_wait_for_the_whole_check(filled, monkeypatch):
+    """The check of a large database is broken off."""
+    monkeypatch.setattr(state, "CHECKED_FIRST", 0)
+    folder, _ = filled
+    for _ in range(20):
+        with Store.open(folder) as store:
+            assert store.get("things").damage is None
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system with room for 3 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    told = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if told.returncode:
+        pytest.skip("mounting is not allowed here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_leaves_nothing_half_written(small_disk):
+    """Whatever the disk has no room for did not happen, and what was there before stays."""
+    store, things = collection_in(small_disk / "data")
+    acknowledged = []
+
+    def fill():
+        for n in range(1000):
+            things.upsert([item(f"i{n}", n, metadata={"pad": "x" * 5000}, media=bytes([n % 256]) * 20_000)])
+            acknowledged.append(f"i{n}")
+
+    with pytest.raises(errors.StorageFull):
+        fill()
+    assert acknowledged
+    assert [one.id for one in things.page(2000).items] == acknowledged
+    assert_picture_is_true(things)
+    store.close()
+    with Store.open(small_disk / "data") as store:
+        things = store.get("things")
+        assert [one.id for one in things.page(2000).items] == acknowledged
+        files = {path.name for path in (things.folder / "media").glob("*/*")}
+        assert len(files) == len({int(name[1:]) % 256 for name in acknowledged})
+        assert_picture_is_true(things)
