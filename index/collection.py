@@ -11,6 +11,7 @@ from typing import Any
 
 from index import cursor as cursors
 from index import errors, filters, ranking, reads, validation, writes
+from index.backup import Check
 from index.calibration import Background
 from index.errors import shown
 from index.items import Hit, Info, Item, Page, ShelfInfo, StoredItem, Vector
@@ -212,6 +213,10 @@ class Collection:
                     backgrounds[modality] = ranking.shelf_background(shelf, query, stored, pair, background)
             chosen = ranking.merged(lists, backgrounds if calibrate else None)[offset : offset + limit]
             return _hits(connection, chosen)
+
+    def copy_to(self, folder: Path, check: Check) -> list[str]:
+        """Copy one state of the collection into a new folder; `Store.backup` does this."""
+        return self._state.copy_to(folder, check)
 
     def close(self, *, save: bool = True) -> None:
         """Save the shelves, unless they are to be deleted, and let go of the files; `Store` does this."""

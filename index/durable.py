@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 from typing import IO
 
@@ -38,6 +39,13 @@ def put_in_place(partial: Path, path: Path) -> None:
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file durably; the name in its folder is left to sync."""
+    shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def lock_folder(folder: Path) -> IO[str]:

@@ -113,3 +113,15 @@ class StorageFull(StoreError):
     """The disk has no room for the change; nothing of it was written."""
 
     code = "storage_full"
+
+
+class NotEmpty(StoreError):
+    """A folder that was to take collections has some already."""
+
+    code = "not_empty"
+
+
+class NotABackup(StoreError):
+    """A folder that was to be restored from holds no collections."""
+
+    code = "not_a_backup"

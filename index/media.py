@@ -15,6 +15,12 @@ def name_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def is_whole(path: Path) -> bool:
+    """Say whether a media file has the content that its name promises."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == path.name
+
+
 class MediaFolder:
     """Files two levels deep (`ab/ab12...`). The same content is stored once, however many items name it."""
 

@@ -1,5 +1,6 @@
 """Is a collection's database what was written? Bits flip on disks, and SQLite alone does not notice all."""
 
+import errno
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -26,6 +27,12 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Say whether SQLite complains of the file rather than of what was asked, the disk or a lock."""
     code = getattr(error, "sqlite_errorcode", None)
     return (code is not None and code & 0xFF in _DAMAGE) or str(error).startswith(_UNDECODABLE)
+
+
+def is_full(error: Exception) -> bool:
+    """Say whether the disk had no room."""
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
 
 
 def check(connection: sqlite3.Connection) -> None:

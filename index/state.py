@@ -1,6 +1,5 @@
 """SQLite, shelves and media of a collection, changed together or not at all."""
 
-import errno
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from index import errors, reads, soundness
+from index import backup, errors, reads, soundness
+from index.backup import DATABASE
 from index.database import Database
+from index.durable import sync_folder
 from index.gate import Gate
 from index.growth import Growth
 from index.items import RowIds, Vector
@@ -20,7 +21,6 @@ from index.writes import Change
 
 log = logging.getLogger(__name__)
 
-DATABASE = "collection.sqlite"
 CHECKED_FIRST = 64_000_000
 """Databases up to this size [bytes] are read as a whole before they are used, larger ones meanwhile."""
 MANY_ROWS = 1_000
@@ -39,6 +39,7 @@ class State:
 
     def __init__(self, folder: Path, what: str, flat_limit: int) -> None:
         self._what = what
+        self._folder = folder
         self._path = folder / DATABASE
         self._damage: str | None = None
         self._database = Database(self._path)
@@ -51,6 +52,8 @@ class State:
             raise
         self._gate = Gate()
         self._one_writer = Lock()
+        self._keepers = 0
+        self._kept: set[str] = set()
         self._closed = False
         self._growth = Growth(self._regrow, self.shelves.misfits)
         self._watch = Watch(self._database, self._refuse)
@@ -90,6 +93,30 @@ class State:
             self._tidy(change)
         return change
 
+    def copy_to(self, folder: Path, check: backup.Check) -> list[str]:
+        """Copy one state of the collection into a new folder, while others read and write.
+
+        Says which media could not be copied.
+
+        Raises:
+            errors.Damaged: the database is not what was written.
+        """
+        self._check_open()
+        folder.mkdir()
+        # Older shelves can be brought up to date, newer ones than the database could not.
+        backup.copy_shelves(self._folder / backup.SHELVES, folder / backup.SHELVES)
+        with self._keeping_media():
+            with self._database.reading() as connection:
+                with self._damage_told():
+                    names = reads.media_names(connection)
+                try:
+                    backup.copy_database(connection, folder / DATABASE)
+                except errors.Damaged as damage:
+                    raise errors.Damaged(f"{self._what} is damaged ({damage.message})") from damage
+            faults = backup.copy_media(self._folder / backup.MEDIA, folder / backup.MEDIA, names, check)
+        sync_folder(folder)
+        return faults
+
     def close(self, *, save: bool) -> None:
         """Wait for who is inside, save the shelves, let go of the files. Later use raises `errors.Closed`."""
         self._growth.stop()
@@ -109,9 +136,9 @@ class State:
             if check:
                 soundness.check(connection)
             self.facts = reads.facts(connection)
-            self.media = MediaFolder(folder / "media")
+            self.media = MediaFolder(folder / backup.MEDIA)
             self.media.sweep(reads.media_names(connection))
-            self.shelves = Shelves(folder / "shelves", int(self.facts["dimension"]), flat_limit)
+            self.shelves = Shelves(folder / backup.SHELVES, int(self.facts["dimension"]), flat_limit)
             self.shelves.open(connection)
 
     @contextmanager
@@ -137,8 +164,7 @@ class State:
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:
-            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            if soundness.is_full(error):
                 message = f"{self._what} could not be changed, its disk is full: make room, then try again"
                 raise errors.StorageFull(message) from error
             raise
@@ -196,8 +222,24 @@ class State:
                 self.shelves.put(modality, shelf)
             self._save([modality])
 
+    @contextmanager
+    def _keeping_media(self) -> Iterator[None]:
+        """Put off the removal of media that no item names any more."""
+        with self._one_writer:
+            self._keepers += 1
+        try:
+            yield
+        finally:
+            with self._one_writer:
+                self._keepers -= 1
+                if not self._keepers:
+                    kept, self._kept = self._kept, set()
+                    self._remove_unnamed(kept)
+
     def _remove_unnamed(self, names: Iterable[str]) -> None:
-        if chosen := set(names):
+        if self._keepers:
+            self._kept.update(names)
+        elif chosen := set(names):
             with self._database.reading() as connection:
                 named = reads.media_names(connection, chosen)
             self.media.remove(chosen - named)

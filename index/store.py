@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import IO, Self
 from uuid import uuid4
 
-from index import errors, schema, validation
+from index import backup, errors, schema, validation
+from index.backup import COLLECTIONS, DATABASE, Backup
 from index.collection import Collection
 from index.durable import lock_folder, make_folder, sync_folder
-from index.state import DATABASE
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Store:
         self._held = lock
         self._flat_limit = flat_limit
         self._lock = Lock()
+        self._copying = Lock()
         self._collections: dict[str, Collection] = {}
         self._damaged: dict[str, errors.Damaged] = {}
         self._closed = False
@@ -48,8 +49,8 @@ class Store:
             errors.Locked: another process, or another Store of this one, has it open.
         """
         folder = path.absolute()
-        make_folder(folder / "collections")
-        store = cls(folder / "collections", lock_folder(folder), flat_limit)
+        make_folder(folder / COLLECTIONS)
+        store = cls(folder / COLLECTIONS, lock_folder(folder), flat_limit)
         try:
             store._open_all()
         except BaseException:
@@ -124,7 +125,7 @@ class Store:
         Raises:
             errors.UnknownCollection: there is none of this name.
         """
-        with self._lock:
+        with self._copying, self._lock:
             self._check_open()
             if name in self._collections:
                 self._collections[name].close(save=False)
@@ -137,10 +138,50 @@ class Store:
             self._damaged.pop(name, None)
         shutil.rmtree(gone, ignore_errors=True)
 
+    def backup(self, destination: Path) -> Backup:
+        """Copy all collections to the folder `destination`, made if missing, while others read and write.
+
+        Each is copied as it is at one moment, with everything acknowledged before the call. The copy is
+        checked and can be opened as it is, or put back by `restore`. A damaged collection and lost media are
+        left out and told of in `faults`.
+
+        Raises:
+            errors.NotEmpty: there are collections in `destination` already.
+            errors.ParameterError: it lies among the collections.
+            errors.StorageFull: its disk has no room.
+            errors.Closed: the store was closed; what was copied is removed.
+        """
+        target = destination.absolute()
+        if target.is_relative_to(self._folder):
+            raise errors.ParameterError(f"{target} lies among the collections, choose a folder outside them")
+        with self._copying, backup.new_collections(target) as folder:
+            with self._lock:
+                self._check_open()
+                found, faults = dict(self._collections), [damage.message for damage in self._damaged.values()]
+            names = []
+            for name, collection in sorted(found.items()):
+                try:
+                    faults += collection.copy_to(folder / name, self._check_open)
+                    names.append(name)
+                except errors.Damaged as damage:
+                    shutil.rmtree(folder / name, ignore_errors=True)
+                    faults.append(damage.message)
+        for fault in faults:
+            log.warning("left out of the backup: %s", fault)
+        return Backup(target, tuple(names), tuple(faults))
+
+    @staticmethod
+    def restore(source: Path, destination: Path) -> Backup:
+        """Make the data folder `destination`, which must have no collections, from a backup.
+
+        All of it is checked first; raises what `index.backup.restore` raises.
+        """
+        return backup.restore(source, destination)
+
     def close(self) -> None:
         """Save what speeds up the next start, and let others open the folder. May be called twice."""
-        with self._lock:
-            self._closed = True
+        self._closed = True
+        with self._copying, self._lock:
             while self._collections:
                 self._collections.popitem()[1].close()
             self._held.close()

@@ -1,0 +1,157 @@
+"""Copies of data folders: made while the store is used, checked, there as a whole or not at all.
+
+A backup is a data folder itself. What it lacks of a collection's shelves is rebuilt when it is opened.
+"""
+
+import logging
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from index import errors, media, reads, schema, soundness
+from index.durable import BESIDE, copy, lock_folder, make_folder, sync_folder
+
+log = logging.getLogger(__name__)
+
+COLLECTIONS = "collections"
+DATABASE = "collection.sqlite"
+MEDIA = "media"
+SHELVES = "shelves"
+
+_UNFINISHED = ".unfinished-"
+
+Check = Callable[[], None]
+"""Raises where the copying is to end early."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A copy of a data folder: its path, the names of its collections, and what could not be copied."""
+
+    path: Path
+    collections: tuple[str, ...]
+    faults: tuple[str, ...] = ()
+
+
+@contextmanager
+def new_collections(folder: Path) -> Iterator[Path]:
+    """Lend a folder to put collections into; they become those of the data folder `folder` all at once.
+
+    Raises:
+        errors.NotEmpty: there are collections in it already.
+        errors.Locked: it is in use.
+        errors.StorageFull: its disk has no room for them.
+    """
+    make_folder(folder)
+    target, unfinished = folder / COLLECTIONS, folder / f"{_UNFINISHED}{uuid4().hex}"
+    with closing(lock_folder(folder)):
+        if target.exists() and any(target.iterdir()):
+            raise errors.NotEmpty(f"{folder} holds collections already: choose an empty folder, or a new one")
+        for left in folder.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            unfinished.mkdir()
+            yield unfinished
+            sync_folder(unfinished)
+            unfinished.rename(target)
+            sync_folder(folder)
+        except (OSError, sqlite3.OperationalError) as error:
+            if soundness.is_full(error):
+                raise errors.StorageFull(f"the disk of {folder} has no room for the copy") from error
+            raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def copy_database(connection: sqlite3.Connection, path: Path) -> None:
+    """Write what `connection` sees in its transaction to a new file, and check that.
+
+    Raises:
+        errors.Damaged: the database is not what was written.
+    """
+    with closing(sqlite3.connect(path)) as target:
+        target.execute("PRAGMA synchronous = FULL")
+        connection.backup(target)
+    with closing(schema.connect(path)) as copied:
+        soundness.check(copied)
+
+
+def copy_shelves(source: Path, target: Path) -> None:
+    """Copy the files there are; each is a picture of some state, brought up to date when it is loaded."""
+    target.mkdir()
+    for path in source.glob("*.faiss"):
+        with suppress(FileNotFoundError):
+            copy(path, target / path.name)
+    sync_folder(target)
+
+
+def copy_media(source: Path, target: Path, names: Iterable[str], check: Check) -> list[str]:
+    """Copy the files of these names; says which are missing or altered and were left out."""
+    target.mkdir()
+    faults, folders = [], {target}
+    for name in sorted(names):
+        check()
+        (target / name[:2]).mkdir(exist_ok=True)
+        folders.add(target / name[:2])
+        copied = target / name[:2] / name
+        try:
+            copy(source / name[:2] / name, copied)
+        except FileNotFoundError:
+            faults.append(f"the media file {source / name[:2] / name} is missing")
+            continue
+        if not media.is_whole(copied):
+            copied.unlink()
+            faults.append(f"the media file {source / name[:2] / name} is not what was stored")
+    for folder in folders:
+        sync_folder(folder)
+    return faults
+
+
+def restore(source: Path, destination: Path) -> Backup:
+    """Copy the collections of the backup `source` into the data folder `destination`, which has none.
+
+    Nothing is put into `destination` unless all of it is whole.
+
+    Raises:
+        errors.NotABackup: `source` is none.
+        errors.NotEmpty: there are collections in `destination` already.
+        errors.Locked: one of them is in use.
+        errors.Damaged: a database in the backup is not what was written.
+        errors.StorageFull: the disk has no room.
+    """
+    if not (source / COLLECTIONS).is_dir():
+        raise errors.NotABackup(f"{source} is no backup: it has no folder named {COLLECTIONS!r}")
+    if (source / "lock").exists():
+        lock_folder(source).close()
+    faults: list[str] = []
+    names = []
+    with new_collections(destination.absolute()) as folder:
+        for found in sorted((source / COLLECTIONS).iterdir()):
+            if (found / DATABASE).exists() and not found.name.startswith("."):
+                faults += _restore_one(found, folder / found.name)
+                names.append(found.name)
+    return Backup(destination, tuple(names), tuple(faults))
+
+
+def _restore_one(source: Path, target: Path) -> list[str]:
+    target.mkdir()
+    for path in source.glob(f"{DATABASE}*"):
+        if not path.name.endswith((BESIDE, "-shm")):
+            copy(path, target / path.name)
+    with closing(schema.connect(target / DATABASE)) as connection:
+        try:
+            soundness.check(connection)
+        except errors.Damaged as damage:
+            message = f"{source / DATABASE} is damaged ({damage.message}): use another backup"
+            raise errors.Damaged(message) from damage
+        names = reads.media_names(connection)
+    copy_shelves(source / SHELVES, target / SHELVES)
+    faults = copy_media(source / MEDIA, target / MEDIA, names, lambda: None)
+    sync_folder(target)
+    for fault in faults:
+        log.warning("%s", fault)
+    return faults
