@@ -61,7 +61,7 @@ class FrameSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AudioSample:
-    """`waveform`: mono float32 (T,) in [-1, 1] at 16 kHz.
+    """`waveform`: mono float32 (T,) at 16 kHz; full scale is [-1, 1], lossy codecs overshoot it a little.
 
     `clips`: how many to hear (None: the model's default).
     """

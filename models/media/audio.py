@@ -14,6 +14,8 @@ WANTED = "WAV, FLAC, OGG (Vorbis, Opus), MP3, M4A/AAC sounds and the sound track
 # One frame of the spectrograms that follow: 25 ms.
 SHORTEST_SAMPLES = 400
 HIGHEST_RATE_HZ = 768_000
+# Decoders of Vorbis, MP3 and AAC overshoot: real recordings reach 1.5. Beyond this the unit is another.
+HIGHEST_PEAK = 2.0
 
 
 def _check_header(sound: Sound, limits: Limits) -> None:
@@ -44,11 +46,11 @@ def _mono(sound: Sound, limits: Limits) -> Float32:
 
 
 def _within_full_scale(waveform: Float32) -> Float32:
-    """Float files may go beyond full scale: those are turned down to a peak of 1, not clipped."""
+    """An overshoot stays, as in the reference; floats in another unit are turned down to a peak of 1."""
     if not np.isfinite(waveform).all():
         raise MediaError("the sound holds values that are not finite (NaN or infinity)")
     peak = float(np.abs(waveform).max(initial=0.0))
-    return waveform if peak <= 1 else waveform / np.float32(peak)
+    return waveform if peak < HIGHEST_PEAK else waveform / np.float32(peak)
 
 
 def decode_audio(data: bytes, limits: Limits, *, clips: int | None = None) -> AudioSample:
