@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +30,7 @@ ACCEPTED = (
 )
 SAMPLED = 256  # values at the beginning, the middle and the end of a tensor that its digest looks at
 NAMED = 3  # keys that a message names
+NESTS = ("state_dict", "model")  # where training loops put the state dict inside their own checkpoint
 DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
     {
         "F64": torch.float64,
@@ -35,6 +39,8 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
         "BF16": torch.bfloat16,
         "I64": torch.int64,
         "I32": torch.int32,
+        "I16": torch.int16,
+        "I8": torch.int8,
         "U8": torch.uint8,
         "BOOL": torch.bool,
     }
@@ -93,12 +99,13 @@ class Stored:
         return torch.empty(self.shape, device="meta").stride() == self.stride
 
     def _values(self, first: int, count: int) -> torch.Tensor:
-        values = torch.empty(count, dtype=self.dtype)
-        raw = values.view(torch.uint8).numpy()
+        start, size = self.offset + first * self.dtype.itemsize, count * self.dtype.itemsize
         with self.path.open("rb") as file:
-            file.seek(self.offset + first * values.itemsize)
-            if file.readinto(memoryview(raw.data)) != raw.nbytes:
+            if start + size > os.fstat(file.fileno()).st_size:  # before memory is spent on what it claims
                 raise WeightsError(f"{self.path} ends in the middle of a tensor; it is not complete")
+            file.seek(start)
+            values = torch.empty(count, dtype=self.dtype)
+            file.readinto(memoryview(values.view(torch.uint8).numpy().data))
         return values
 
 
@@ -110,6 +117,11 @@ def identity_of(preprocessing: str, digests: Mapping[str, str]) -> str:
 def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     """Torch takes a vector of one value for a scalar, and so do we."""
     return shape == expected or (expected == () and shape == (1,))
+
+
+def _listed(keys: list[str]) -> str:
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return ", ".join(keys[:NAMED]) + more
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,11 @@ class Checkpoint:
         `needed`: key -> what it is needed for. Raises WeightsError naming the first few faults.
         """
         known = self.tensors.keys() | self.absent.keys()
+        if not known & shapes.keys():
+            raise WeightsError(
+                f"{self.path} holds another model: none of {len(shapes)} keys is there "
+                f"(expected {_listed(list(shapes))}; found {_listed(sorted(known)) or 'none'})"
+            )
         self._refuse("lacks", [key for key in shapes if key not in known])
         self._refuse("has unexpected", [key for key in known if key not in shapes])
         wrong = [key for key, stored in self.tensors.items() if not _fits(stored.shape, shapes[key])]
@@ -147,11 +164,12 @@ class Checkpoint:
 
     def _refuse(self, fault: str, keys: list[str]) -> None:
         if keys:
-            more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-            raise WeightsError(f"{self.path} {fault} {', '.join(keys[:NAMED])}{more}")
+            raise WeightsError(f"{self.path} {fault} {_listed(keys)}")
 
 
-def _placed(path: Path, tensor: torch.Tensor) -> Stored:
+def _placed(path: Path, tensor: Any) -> Stored:
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"it holds a {type(tensor).__name__} beside tensors")
     start = tensor.untyped_storage()._checkpoint_offset  # noqa: SLF001 - where torch.load tells the place
     if start is None:
         raise ValueError("a tensor has no place in the file")
@@ -159,13 +177,35 @@ def _placed(path: Path, tensor: torch.Tensor) -> Stored:
     return Stored(path, offset, tensor.dtype, tuple(tensor.shape), tuple(tensor.stride()))
 
 
+def _expect_uncompressed(path: Path) -> None:
+    """Values are read at their place in the zip, so they have to stand there as torch.save leaves them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = any(row.compress_type != zipfile.ZIP_STORED for row in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise WeightsError(
+            f"{path} is a torch file that is truncated or broken; accepted is {ACCEPTED}"
+        ) from error
+    if packed:
+        raise WeightsError(f"{path} has been compressed; accepted is {ACCEPTED}")
+
+
+def _state_of(loaded: Any) -> dict[Any, Any]:
+    """What was saved, or the state dict inside it where a training loop put it there."""
+    if not isinstance(loaded, dict):
+        raise TypeError(f"it holds a {type(loaded).__name__}")
+    return next((loaded[nest] for nest in NESTS if isinstance(loaded.get(nest), dict)), loaded)
+
+
 def _torch_file(path: Path) -> dict[str, Stored]:
     """Only tensors are unpickled, onto the meta device: no code of the file runs, no value is read."""
+    _expect_uncompressed(path)
     try:
-        state = torch.load(path, map_location="meta", weights_only=True)
+        state = _state_of(torch.load(path, map_location="meta", weights_only=True))
         return {str(key): _placed(path, tensor) for key, tensor in state.items()}
     except Exception as error:  # a broken or hostile file can fail anywhere inside torch
-        reason = str(error).partition("\n")[0]
+        code = isinstance(error, pickle.UnpicklingError)  # torch's own message advises to run it
+        reason = "it holds objects other than tensors" if code else str(error).partition("\n")[0]
         raise WeightsError(f"{path} holds no plain state dict ({reason}); accepted is {ACCEPTED}") from error
 
 
@@ -178,6 +218,8 @@ def _safetensors_header(path: Path) -> tuple[dict[str, Any], int]:
 
 def _row(path: Path, data: int, row: dict[str, Any]) -> Stored:
     shape = tuple(row["shape"])
+    if row["dtype"] not in DTYPES:
+        raise WeightsError(f"{path} holds values of type {row['dtype']}; accepted are {', '.join(DTYPES)}")
     stride = torch.empty(shape, device="meta").stride()
     return Stored(path, data + row["data_offsets"][0], DTYPES[row["dtype"]], shape, stride)
 
@@ -206,14 +248,20 @@ def _folder(path: Path) -> Checkpoint:
 
 
 def _file(path: Path) -> Checkpoint:
-    """A file by its first bytes: torch's format is a zip, safetensors begins with a length and a brace."""
+    """A file by its first bytes: torch's format is a zip, safetensors begins with a length and a brace.
+
+    The bare pickles that torch wrote before 1.6 do not tell where values stand.
+    """
     with path.open("rb") as file:
         magic = file.read(9)
     if magic.startswith(b"PK"):
         return Checkpoint(path, _torch_file(path))
     if magic.endswith(b"{"):
         return Checkpoint(path, _safetensors_file(path))
-    raise WeightsError(f"{path} is not a checkpoint; accepted is {ACCEPTED}")
+    found = (
+        "is in torch's format of before 1.6" if magic.startswith(b"\x80\x02\x8a") else "is not a checkpoint"
+    )
+    raise WeightsError(f"{path} {found}; accepted is {ACCEPTED}")
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
