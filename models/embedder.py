@@ -6,7 +6,7 @@ the views of one item (clips of a sound, crops of a video) are averaged after no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
@@ -54,6 +54,12 @@ class Tower:
     temperature: float
 
 
+def expect_precision(name: str) -> None:
+    """Raises ParameterError."""
+    if name not in PRECISIONS:
+        raise ParameterError(f"precision {name!r} is not known; accepted are {', '.join(PRECISIONS)}")
+
+
 @dataclass(frozen=True, eq=False)
 class Embedder:
     """A loaded model.
@@ -74,8 +80,7 @@ class Embedder:
     background: Background = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ParameterError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        expect_precision(self.precision)
         for tower in self.towers.values():
             tower.encoder.to(self.device, PRECISIONS[self.precision]).eval().requires_grad_(False)
 
@@ -106,9 +111,10 @@ class Embedder:
         self, modality: str, items: Sequence[Views], *, normalize: bool = True
     ) -> npt.NDArray[np.float32]:
         """Prepared items -> float32 (n, dim). `normalize=False`: the mean of the raw head outputs."""
+        encoder = self.tower(modality).encoder
         if not items:
             return np.empty((0, self.dim), np.float32)
-        heads = self._heads(modality, torch.cat([item.tensor for item in items]))
+        heads = self._heads(encoder, torch.cat([item.tensor for item in items]))
         if normalize:
             heads = functional.normalize(heads, dim=-1)
         counts = [len(item.tensor) for item in items]
@@ -119,11 +125,12 @@ class Embedder:
         return rows
 
     def embed(
-        self, modality: str, samples: Sequence[Sample | torch.Tensor], *, normalize: bool = True
+        self, modality: str, samples: Iterable[Sample | torch.Tensor], *, normalize: bool = True
     ) -> npt.NDArray[np.float32]:
         """Samples -> float32 (n, dim) of unit rows, as `prepare` and `encode` in one call.
 
-        A tensor (views, *shape) stands for a sample that is prepared already.
+        A tensor (views, *shape) stands for a sample that is prepared already. Raises MediaError for a
+        sample of another modality and UnknownModalityError.
         """
         views = [self._views(modality, sample) for sample in samples]
         return self.encode(modality, views, normalize=normalize)
@@ -131,8 +138,7 @@ class Embedder:
     def _views(self, modality: str, sample: Sample | torch.Tensor) -> Views:
         return Views(sample) if isinstance(sample, torch.Tensor) else self.prepare(modality, sample)
 
-    def _heads(self, modality: str, batch: torch.Tensor) -> torch.Tensor:
-        encoder = self.tower(modality).encoder
+    def _heads(self, encoder: nn.Module, batch: torch.Tensor) -> torch.Tensor:
         dtype = PRECISIONS[self.precision] if batch.is_floating_point() else batch.dtype
         chunks = torch.split(batch, VIEWS_PER_FORWARD)
         return torch.cat([encoder(chunk.to(self.device, dtype)).float() for chunk in chunks])

@@ -12,12 +12,14 @@ import torch
 
 from models.assembly import Assembly
 from models.download import Remote, fetch
-from models.embedder import TOWER_OF, Embedder
+from models.embedder import TOWER_OF, Embedder, expect_precision
 from models.errors import ParameterError, UnknownModalityError, UnknownModelError, WeightsError
 from models.imagebind.assemble import assemble as assemble_imagebind
 from models.registry import OPEN_CLIP_PREFIX, REGISTRY, Entry, cache_dir, entry_of
 
 log = logging.getLogger(__name__)
+
+DEVICES = "cpu, cuda, cuda:N"
 
 Assemble: TypeAlias = Callable[[str, Path | None, Sequence[str]], Assembly]
 
@@ -69,6 +71,8 @@ def _chosen(entry: Entry, modalities: Sequence[str] | None) -> tuple[str, ...]:
     """The modalities to load, in the registry's order; video asks for image."""
     if modalities is None:
         return entry.modalities
+    if isinstance(modalities, str):
+        modalities = [modalities]
     wanted = {TOWER_OF.get(name, name) for name in modalities}
     unknown = sorted(wanted - set(entry.modalities))
     if unknown or not wanted:
@@ -79,11 +83,15 @@ def _chosen(entry: Entry, modalities: Sequence[str] | None) -> tuple[str, ...]:
 
 def _expect_device(device: str) -> None:
     try:
-        kind = torch.device(device).type
+        chosen = torch.device(device)
     except RuntimeError as error:
-        raise ParameterError(f"device {device!r} does not exist; accepted are cpu, cuda, cuda:N") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ParameterError(f"device {device!r} is not available here; accepted is cpu")
+        raise ParameterError(f"device {device!r} does not exist; accepted are {DEVICES}") from error
+    if chosen.type not in {"cpu", "cuda"}:
+        raise ParameterError(f"device {device!r} is not supported; accepted are {DEVICES}")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ParameterError(
+            f"device {device!r} is not available here ({torch.cuda.device_count()} GPUs); accepted is cpu"
+        )
 
 
 def load(
@@ -104,10 +112,12 @@ def load(
     entry = entry_of(name)
     if entry is None:
         raise UnknownModelError(f"there is no model {name!r}; accepted are {', '.join(REGISTRY)}")
+    chosen = _chosen(entry, modalities)
     _expect_device(device)
+    expect_precision(precision)
     path = None if weights is None else Path(weights)
     log.info("loading %s, licence: %s", name, entry.licence)
-    made = FAMILIES[entry.name](name, path, _chosen(entry, modalities))
+    made = FAMILIES[entry.name](name, path, chosen)
     return Embedder(
         name=name,
         dim=made.dim,

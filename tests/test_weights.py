@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -152,6 +153,52 @@ def test_files_that_are_no_checkpoints_are_refused(tmp_path, content):
         load(path)
 
 
+@pytest.mark.parametrize("nest", ["state_dict", "model"])
+def test_a_state_dict_inside_a_training_checkpoint_is_found(tmp_path, checkpoint, state, nest):
+    """Under the usual names, beside an epoch: the same identity as bare."""
+    nested = saved({nest: state, "epoch": 3}, tmp_path / "nested.pth")
+    assert load(nested).identity == load(checkpoint).identity
+
+
+def test_half_precision_weights_are_widened(tmp_path, state):
+    """float16 values are taken as float32: the vectors move by rounding only."""
+    half = load(saved({key: tensor.half() for key, tensor in state.items()}, tmp_path / "half.pth"))
+    whole = load(saved(state, tmp_path / "whole.pth"))
+    assert np.abs(half.embed("audio", [SOUND]) - whole.embed("audio", [SOUND])).max() < 5e-3
+
+
+def test_a_compressed_checkpoint_is_refused(tmp_path, checkpoint):
+    """Values are read at their place; from a packed file they would be noise."""
+    packed = tmp_path / "packed.pth"
+    with zipfile.ZipFile(checkpoint) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for row in source.infolist():
+            target.writestr(row.filename, source.read(row))
+    with pytest.raises(WeightsError, match=r"packed\.pth has been compressed; accepted is"):
+        load(packed, "text")
+
+
+def test_weights_of_another_model_are_told_apart(tmp_path):
+    """Keys found and keys expected both stand in the message."""
+    other = saved(torch.nn.Linear(3, 4).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=r"another model.*expected modality_.*found bias, weight"):
+        load(other)
+
+
+def test_the_format_before_torch_1_6_is_named(tmp_path, state):
+    """A bare pickle is refused with the reason."""
+    old = tmp_path / "old.pth"
+    torch.save(state, old, _use_new_zipfile_serialization=False)
+    with pytest.raises(WeightsError, match=r"before 1\.6; accepted is"):
+        load(old)
+
+
+def test_a_type_of_values_that_is_not_known_is_named(tmp_path, state):
+    """8-bit floats are no way to keep these weights."""
+    save_file(state | {KEY: state[KEY].to(torch.float8_e4m3fn)}, tmp_path / "f8.safetensors")
+    with pytest.raises(WeightsError, match="F8_E4M3; accepted are F64, F32"):
+        load(tmp_path / "f8.safetensors")
+
+
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_truncated_checkpoints_are_refused(tmp_path, checkpoint, folder, share):
     """Cut short while it was copied, in either format."""
@@ -202,10 +249,20 @@ def test_names_that_do_not_exist_are_refused(checkpoint):
         models.load("imagebind")
     with pytest.raises(UnknownModalityError, match=r"smell.*text, image, audio"):
         load(checkpoint, "smell")
-    with pytest.raises(ParameterError, match="cpu, cuda"):
-        models.load("imagebind-nano", weights=checkpoint, device="abacus")
+    with pytest.raises(UnknownModalityError, match="smell"):
+        load(checkpoint).embed("smell", [])
+    for device in ("abacus", "meta", "mps"):
+        with pytest.raises(ParameterError, match="cpu, cuda"):
+            models.load("imagebind-nano", weights=checkpoint, device=device)
+    with pytest.raises(ParameterError, match="accepted is cpu"):
+        models.load("imagebind-nano", weights=checkpoint, device="cuda:99")
     with pytest.raises(ParameterError, match="fp32, bf16"):
-        models.load("imagebind-nano", weights=checkpoint, precision="fp7")
+        models.load("imagebind-nano", weights="read_after_this_check.pth", precision="fp7")
+
+
+def test_one_modality_may_be_given_as_a_string(checkpoint):
+    """It is not taken apart into letters."""
+    assert models.load("imagebind-nano", weights=checkpoint, modalities="text").modalities == ("text",)
 
 
 def test_a_model_without_weights_of_its_own_asks_for_a_path():
