@@ -173,7 +173,9 @@ def _parse(modality: Modality, params: Mapping[str, object]) -> dict[str, object
     return {name: modality.params[name](name, value) for name, value in params.items() if value is not None}
 
 
-def decode(modality: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS, **params: object) -> Sample:
+def decode(
+    modality: str, data: bytes | bytearray | memoryview, *, limits: Limits = DEFAULT_LIMITS, **params: object
+) -> Sample:
     """The sample in a file's bytes; `params` as the modality accepts them, None = left out.
 
     Raises nothing but the SensoriumError family: UnknownModalityError, ParameterError,
@@ -181,6 +183,8 @@ def decode(modality: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS, **par
     """
     chosen = modality_named(modality)
     parsed = _parse(chosen, params)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ParameterError(f"data has to be the bytes of a file, not {type(data).__name__}")
     if not data:
         raise MediaError(f"the {modality} is empty: 0 bytes", code="empty_media")
     try:

@@ -1,11 +1,13 @@
 """The table of modalities: samples, file endings and parameters agree with the decoders."""
 
 import inspect
+import io
 
 import pytest
 
 from models import samples
-from models.modalities import MODALITIES, modality_of_file
+from models.errors import ParameterError
+from models.modalities import MODALITIES, decode, modality_of_file
 
 SAMPLES = {
     "text": samples.TextSample,
@@ -34,6 +36,19 @@ def test_a_videos_tiny_sample_has_frames():
     """The sample of video can be asked for its frames."""
     sample = MODALITIES["video"].sample()
     assert sample.frames([3, 0]).shape == (2, 8, 8, 3)
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])
+def test_any_kind_of_bytes_is_decoded(wrap):
+    """What sockets and buffers hand over needs no copy by the caller."""
+    assert decode("text", wrap(b"a dog")).text == "a dog"
+
+
+@pytest.mark.parametrize("data", ["photo.png", 5, None, [1, 2], io.BytesIO(b"x")])
+def test_what_is_no_bytes_is_named(data):
+    """A file name, say, is not mistaken for a broken file."""
+    with pytest.raises(ParameterError, match=f"has to be the bytes of a file, not {type(data).__name__}"):
+        decode("image", data)
 
 
 @pytest.mark.parametrize("name", MODALITIES)
