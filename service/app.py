@@ -14,13 +14,16 @@ from service import errors, openapi
 from service.body_limit import BodyLimit
 from service.departures import Departures
 from service.engine import Engine
+from service.head_requests import HeadRequests
 from service.request_context import RequestContext
-from service.routes import collections, embeddings, health, items, models, search, zero_shot
+from service.routes import collections, embeddings, health, items, media, models, search, zero_shot
 from service.settings import Settings
 
 DESCRIPTION = "Text, images, video, sound, depth, thermal pictures and movement in one searchable space."
 
-ROUTERS = tuple(each.router for each in (embeddings, models, collections, search, items, zero_shot, health))
+ROUTERS = tuple(
+    each.router for each in (embeddings, models, collections, search, media, items, zero_shot, health)
+)
 
 
 def create_app(
@@ -61,5 +64,6 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(Departures)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(HeadRequests)
     app.add_middleware(RequestContext)
     return app

@@ -21,7 +21,7 @@ cli = typer.Typer(
 
 Model = Annotated[str | None, typer.Option(help="Model to load (see `sensorium models`).")]
 Weights = Annotated[Path | None, typer.Option(help="File with the weights, in place of the usual ones.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1")]
 Precision = Annotated[str | None, typer.Option(help="fp32 or bf16")]
 
 
@@ -133,7 +133,7 @@ def convert(
     try:
         convert_checkpoint(source, destination)
     except (SensoriumError, OSError) as error:
-        typer.echo(f"{source}: {error}", err=True)
+        typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     typer.echo(f"written to {destination}")
 

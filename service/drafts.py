@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from service.requests import File
 
 ITEM_FIELDS = ("id", "content", "vector", "modality", "metadata")
 ID_CHARACTERS = 32
+FOLDED = re.compile(r"(^|/)\.\.?(/|$)")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,15 @@ def content_id(part: Part) -> str:
     return hashlib.sha256(orjson.dumps(fingerprint(part))).hexdigest()[:ID_CHARACTERS]
 
 
+def check_addressable(identifier: str, where: str) -> None:
+    """Refuse ids that clients fold: deleting `items/..` would ask for the whole collection."""
+    if FOLDED.search(identifier):
+        message = (
+            f"the id {identifier!r} has `.` or `..` as a step, which HTTP clients fold away in addresses"
+        )
+        raise LocatedError(ParameterError(message, code="invalid_id"), where)
+
+
 def draft_of(value: Any, where: str) -> Draft:
     if not isinstance(value, dict):
         raise LocatedError(ParameterError("an item is an object with `content` or `vector`"), where)
@@ -85,6 +96,7 @@ def draft_of(value: Any, where: str) -> Draft:
         raise LocatedError(ParameterError("metadata has to be an object"), f"{where}.metadata")
     if given is not None and not isinstance(given, str):
         raise LocatedError(ParameterError("an id has to be a string"), f"{where}.id")
+    check_addressable(given or "", f"{where}.id")
     identifier = content_id(part) if given is None else given
     return Draft(part, where, identifier, given is not None, metadata or {})
 
@@ -139,18 +151,19 @@ class FileFields:
     ids: Mapping[str, Any]
 
 
-def draft_of_file(file: File, where: str, fields: FileFields) -> Draft | Refused:
+def draft_of_file(file: File, where: str, fields: FileFields) -> Draft:
     """An uploaded file as an item; without metadata of its own it keeps its name.
 
-    Its modality is given, or guessed from its name and media type.
+    Its modality is given, or guessed from its name and media type. Raises LocatedError.
     """
     given = fields.ids.get(file.name)
+    check_addressable(given or "", f"{where}.id")
     modality = fields.modality or modality_of_file(file.name, file.media_type)
     if modality is None:
         message = (
             f"neither {file.name!r} nor {file.media_type!r} tells the modality; add the form field `modality`"
         )
-        return Refused(LocatedError(UnsupportedMediaError(message), where), given, file.name)
+        raise LocatedError(UnsupportedMediaError(message), where)
     accepted = MODALITIES[modality].params
     params = {name: value for name, value in fields.params.items() if name in accepted}
     part = Part(Media(modality, file.data, file.media_type, params), where)
@@ -159,6 +172,15 @@ def draft_of_file(file: File, where: str, fields: FileFields) -> Draft | Refused
     return Draft(part, where, identifier, given is not None, metadata, file.name)
 
 
+def file_draft_or_refused(file: File, where: str, fields: FileFields) -> Draft | Refused:
+    try:
+        return draft_of_file(file, where, fields)
+    except LocatedError as error:
+        return Refused(error, fields.ids.get(file.name), file.name)
+
+
 def drafts_of_files(files: Sequence[File], fields: FileFields) -> list[Draft | Refused]:
     """The items of a form."""
-    return without_duplicates([draft_of_file(file, f"file[{i}]", fields) for i, file in enumerate(files)])
+    return without_duplicates(
+        [file_draft_or_refused(file, f"file[{i}]", fields) for i, file in enumerate(files)]
+    )

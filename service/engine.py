@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import models
@@ -19,7 +20,7 @@ from models.modalities import MODALITIES
 from models.registry import entry_of
 from service.batcher import Batcher
 from service.daemon import in_daemon_thread
-from service.errors import NotReadyError
+from service.errors import NotReadyError, SettingError
 from service.settings import Settings
 from service.vectorizer import Vectorizer
 
@@ -38,6 +39,15 @@ def limits_of(settings: Settings) -> Limits:
         audio_s=settings.max_audio_s,
         video_s=settings.max_video_s,
     )
+
+
+def opened(folder: Path) -> Store:
+    """The store in `folder`. Raises StoreError, SettingError."""
+    try:
+        return Store.open(folder)
+    except OSError as error:
+        message = f"the data folder {folder} (SENSORIUM_DATA_DIR) cannot be used: {error.strerror}"
+        raise SettingError(message) from error
 
 
 def warm_up(embedder: Embedder) -> None:
@@ -127,6 +137,10 @@ class Engine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._indexers, lambda: call(*args, **kwargs))
 
+    async def in_decoder(self, call: Callable[..., T], *args: Any) -> T:
+        """Run the reading of a body, which may be megabytes of base64, in one of the decode threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, call, *args)
+
     async def start(self) -> None:
         """Begin to load and return at once, so that health can be asked for meanwhile."""
         if self._embedder is not None and self._store is not None:
@@ -148,7 +162,7 @@ class Engine:
 
     async def _load(self) -> None:
         try:
-            self._store = self._store or await asyncio.to_thread(Store.open, self.settings.data_dir)
+            self._store = self._store or await asyncio.to_thread(opened, self.settings.data_dir)
             if self._embedder is None:
                 self._embedder = await in_daemon_thread(self._load_model)
             self._begin(self._embedder)

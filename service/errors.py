@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -46,6 +46,12 @@ class NotReadyError(SensoriumError):
     """The model is still loading, or the encoders have stopped."""
 
     code = "not_ready"
+
+
+class SettingError(SensoriumError):
+    """A setting that cannot be used on this machine."""
+
+    code = "unusable_setting"
 
 
 class TooLargeError(SensoriumError):
@@ -112,6 +118,7 @@ TABLE: Mapping[type[Exception], tuple[int, str]] = MappingProxyType(
         OverloadedError: (429, BUSY),
         NotReadyError: (503, SERVER),
         index_errors.Closed: (503, SERVER),
+        index_errors.StorageFull: (503, SERVER),
     }
 )
 CODES_OF_STATUS: Mapping[int, str] = MappingProxyType(
@@ -200,14 +207,28 @@ def fault_of(error: Exception) -> Fault:
 def allowed_methods(request: Request) -> list[str]:
     """The methods of all routes at the request's path; the router itself tells only those of the first."""
     routes = [route for route in request.app.state.routes if route.matches(request.scope)[0] != Match.NONE]
-    return sorted({method for route in routes for method in route.methods})
+    methods = {method for route in routes for method in route.methods}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+def fault_of_routing(request: Request, error: HTTPException) -> Fault:
+    """A wrong path or method is told what there is."""
+    fault = fault_of_status(error)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        path = request.url.path
+        message = f"there is no path {path!r}; /openapi.json lists all, none of which ends with a slash"
+        return replace(fault, message=message)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(allowed_methods(request))
+        message = f"{request.method} is not accepted here; accepted: {allowed}"
+        return replace(fault, message=message, headers={"allow": allowed})
+    return fault
 
 
 async def answer_error(request: Request, error: Exception) -> Answer:
-    answer = fault_of(error).answer()
-    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["allow"] = ", ".join(allowed_methods(request))
-    return answer
+    if isinstance(error, HTTPException):
+        return fault_of_routing(request, error).answer()
+    return fault_of(error).answer()
 
 
 def install(app: FastAPI) -> None:

@@ -112,13 +112,13 @@ def ready_of(vector: Any, modality: Any) -> Ready:
     return Ready(vector, modality)
 
 
-def fused_of(parts: Any, where: str, depth: int) -> Fused:
+def fused_of(parts: Any, where: str, strings: str, depth: int) -> Fused:
     if depth >= DEEPEST:
         raise ParameterError(f"parts within parts go at most {DEEPEST} levels deep")
     if not isinstance(parts, list) or not parts:
         raise ParameterError("`parts` has to be a list of at least one part")
     return Fused(
-        tuple(parse_part(each, f"{where}.parts[{i}]", depth=depth + 1) for i, each in enumerate(parts))
+        tuple(parse_part(each, f"{where}.parts[{i}]", strings, depth + 1) for i, each in enumerate(parts))
     )
 
 
@@ -132,7 +132,7 @@ def kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def content_of_object(value: Mapping[str, Any], where: str, depth: int) -> Content:
+def content_of_object(value: Mapping[str, Any], where: str, strings: str, depth: int) -> Content:
     key = content_key(value)
     content, params = value[key], without(value, key, "weight")
     if key in MEDIA:
@@ -142,7 +142,7 @@ def content_of_object(value: Mapping[str, Any], where: str, depth: int) -> Conte
     if key == "vector":
         return ready_of(content, params.get("modality", "text"))
     if key == "parts":
-        return fused_of(content, where, depth)
+        return fused_of(content, where, strings, depth)
     if not isinstance(content, str):
         raise ParameterError(f"`{key}` has to be a string, not {kind(content)}")
     return Text(content) if key == "text" else Stored(content)
@@ -152,7 +152,7 @@ def openai_content(value: Mapping[str, Any]) -> Content:
     """`{"type": "image_url", "image_url": {"url": ..}}` and its relatives."""
     name = value["type"]
     if name in ("text", "input_text"):
-        return content_of_object({"text": value.get("text")}, "", 0)
+        return content_of_object({"text": value.get("text")}, "", "text", 0)
     if not isinstance(name, str) or name not in OPENAI_MEDIA:
         raise ParameterError(f"`type` {name!r} is not known; accepted: {', '.join(('text', *OPENAI_MEDIA))}")
     modality, file = OPENAI_MEDIA[name]
@@ -181,7 +181,7 @@ def content_of(value: Any, where: str, strings: str, depth: int) -> Content:
         raise ParameterError(f"a part is a string, a list of token ids or an object, not {kind(value)}")
     if "type" in value:
         return openai_content(value)
-    return content_of_object(value, where, depth)
+    return content_of_object(value, where, strings, depth)
 
 
 def weight_of(value: Any) -> float:

@@ -12,11 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
 from index import filters
 from index.errors import FilterError
 from models.errors import ParameterError
-from service.errors import LocatedError, WrongTypeError
+from service.errors import LocatedError, TooLargeError, WrongTypeError
 
 Model = TypeVar("Model", bound=BaseModel)
 FILE_FIELD = "file"
@@ -36,12 +37,24 @@ Filter = Annotated[dict[str, Any], AfterValidator(checked_filter)]
 
 def media_type_of(request: Request) -> str:
     """The body's media type without its parameters; an absent one counts as JSON."""
-    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return given or "application/json"
 
 
 def is_json(request: Request) -> bool:
     kind = media_type_of(request)
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
+
+
+def check_encoding(request: Request) -> None:
+    """Raise WrongTypeError for a body that is packed."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise WrongTypeError(f"the content-encoding {encoding!r} is not read; send the body unpacked")
 
 
 class JSONRequest(Request):
@@ -61,9 +74,11 @@ class StrictRoute(APIRoute):
         takes_json = self.body_field is not None
 
         async def handle(request: Request) -> Response:
-            if takes_json and not is_json(request):
+            check_encoding(request)
+            if takes_json and has_body(request) and not is_json(request):
                 raise WrongTypeError(
-                    f"the body is {media_type_of(request)}; this endpoint reads application/json"
+                    f"the body is {media_type_of(request)}; this endpoint reads JSON, "
+                    "which the header `content-type: application/json` has to say"
                 )
             return await handler(JSONRequest(request.scope, request.receive))
 
@@ -126,14 +141,26 @@ async def upload_of(form: FormData) -> Upload:
     return Upload(files, fields)
 
 
+def too_many_files(most: int) -> LocatedError:
+    message = f"more than {most} files, or as many other fields, in one form (SENSORIUM_MAX_BATCH_ITEMS)"
+    return LocatedError(TooLargeError(message), FILE_FIELD)
+
+
 async def read_upload(request: Request, most_files: int, most_bytes: int) -> Upload:
     """A multipart form with the field `file`, repeated as often as there are files.
 
-    Raises WrongTypeError, LocatedError around ParameterError, or HTTPException 400 for a broken form.
+    Raises WrongTypeError, LocatedError around ParameterError or TooLargeError, HTTPException 400 for a
+    broken form.
     """
     if media_type_of(request) != "multipart/form-data":
         raise WrongTypeError(
             f"the body is {media_type_of(request)}; send multipart/form-data with the field `file`"
         )
-    async with request.form(max_files=most_files, max_fields=most_files, max_part_size=most_bytes) as form:
-        return await upload_of(form)
+    form = request.form(max_files=most_files, max_fields=most_files, max_part_size=most_bytes)
+    try:
+        async with form as read:
+            return await upload_of(read)
+    except HTTPException as error:
+        if error.detail.startswith("Too many"):
+            raise too_many_files(most_files) from error
+        raise

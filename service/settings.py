@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     modalities: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None, description="comma list of the modalities to load (default: all that the model has)"
     )
-    device: str = Field(default="cpu", description="where the encoders run: cpu, cuda, cuda:1, mps")
+    device: str = Field(default="cpu", description="where the encoders run: cpu, cuda, cuda:1")
     precision: str = Field(default="fp32", description="number format of the encoders: fp32 or bf16")
     data_dir: Path = Field(default=Path("data"), description="folder of the collections (made if absent)")
     max_body_bytes: int = Field(default=50_000_000, ge=1, description="largest request body [bytes]")

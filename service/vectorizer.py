@@ -23,6 +23,7 @@ from service.parts import Content, Fused, Media, Part, Ready, Stored, Text, Toke
 
 # A blend shorter than this share of its weights has no direction worth searching.
 SHORTEST_BLEND = 1e-5
+LARGEST_NUMBER = 1e38
 Encodable: TypeAlias = Text | Tokens | Media
 
 
@@ -139,6 +140,11 @@ class Vectorizer:
                 code="wrong_dimension",
             )
         vector = np.asarray(content.vector, np.float64)
+        if np.abs(vector).max() > LARGEST_NUMBER:
+            raise UnusableValueError(
+                f"the vector has numbers beyond {LARGEST_NUMBER:.0e}; float32 holds no more",
+                code="invalid_vector",
+            )
         return (unit(vector) if normalize else vector).astype(np.float32)
 
     async def _blend(self, parts: Sequence[Part], lookup: Lookup, *, normalize: bool) -> Embedded:

@@ -110,6 +110,11 @@ CASES = {
     "an unknown item as query": (search(query={"id": "nobody"}), 404, ["nobody"]),
     "a vector of the wrong length": (search(query={"vector": [1.0, 2.0]}), 422, ["2", "16"]),
     "a vector of zeros": (search(query={"vector": [0.0] * 16}), 422, ["zero"]),
+    "a raw vector beyond float32": (
+        embedding_of({"vector": [1e300] * 16}, normalize=False),
+        422,
+        ["1e+38", "float32"],
+    ),
     "a vector of words": (search(query={"vector": ["a"] * 16}), 400, ["numbers"]),
     "limit 0": (search(limit=0), 400, ["limit", "1"]),
     "limit 10^9": (search(limit=10**9), 400, ["limit", "1000"]),

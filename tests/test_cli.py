@@ -166,13 +166,27 @@ def test_serve_runs_until_it_is_told_to_stop(tmp_path, weights, unused_port):
     assert (answered["path"], answered["status"]) == ("/v1/embeddings", 200)
 
 
+def served_to_the_end(*words):
+    """`sensorium serve` on any port, finished by itself."""
+    program = [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port", "0", *words]
+    return subprocess.run(program, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+
+
 def test_serve_ends_with_1_where_the_model_cannot_be_loaded(tmp_path):
     """The reason stands on stderr."""
-    words = ["serve", "--model", "no-such", "--port", "0", "--data-dir", tmp_path / "data"]
-    program = [sys.executable, "-c", "from service.cli import main; main()", *words]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    done = served_to_the_end("--model", "no-such", "--data-dir", tmp_path / "data")
     assert done.returncode == 1
     assert "no-such" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_ends_with_1_where_the_data_folder_cannot_be_used(tmp_path):
+    """A file in its place is named together with the setting, without a traceback."""
+    [file] = write(tmp_path, data__txt=b"not a folder")
+    done = served_to_the_end("--data-dir", file)
+    assert done.returncode == 1
+    assert str(file) in done.stderr
+    assert "SENSORIUM_DATA_DIR" in done.stderr
     assert "Traceback" not in done.stderr
 
 

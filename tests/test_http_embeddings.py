@@ -197,3 +197,31 @@ def test_models_are_listed_with_what_they_can(client):
     assert client.get("/v1/models/small-test").json() == listed["small-test"]
     unknown = client.get("/v1/models/open_clip:ViT-B-32/no-such")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_bare_strings_inside_a_blend_are_of_the_modality_too(client):
+    """`modality` reaches the strings of blends: base64 of a picture is never embedded as a text."""
+    picture = base64.b64encode(files.png()).decode()
+    body = {"input": {"parts": [picture, {"text": "a dog", "weight": -0.5}]}, "modality": "image"}
+    plain = {"input": {"parts": [{"image": picture}, {"text": "a dog", "weight": -0.5}]}}
+    assert client.post("/v1/embeddings", json=body).json() == client.post("/v1/embeddings", json=plain).json()
+
+
+def test_a_null_encoding_format_is_the_default(client):
+    """Clients that send their unset options as null get numbers."""
+    answer = client.post(
+        "/v1/embeddings", json={"input": "a", "encoding_format": None, "dimensions": None, "model": None}
+    )
+    assert isinstance(answer.json()["data"][0]["embedding"], list)
+
+
+def test_long_base64_is_read_piece_by_piece(client):
+    """Megabytes in lines give the vector of the same in one line; padding amid them is malformed."""
+    picture = files.png() + bytes(1_200_000)
+    lines, line = base64.encodebytes(picture).decode(), base64.b64encode(picture).decode()
+    both = [client.post("/v1/embeddings", json={"input": {"image": each}}).json() for each in (lines, line)]
+    assert both[0] == both[1]
+    assert len(both[0]["data"]) == 1
+    padded = f"{line[:1_048_574]}=={line[1_048_576:]}"
+    refused = client.post("/v1/embeddings", json={"input": {"image": padded}})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_base64")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -263,3 +264,41 @@ def test_what_was_stored_is_there_after_a_restart(serve, tmp_path):
     second = serve(data_dir=tmp_path / "kept")
     found = second.post("/v1/collections/c/search", json={"query": "a dog"}).json()["results"]
     assert [(each["id"], each["metadata"]) for each in found] == [("a", {"k": 1})]
+
+
+@pytest.mark.parametrize("name", ["a/media", "media", "/media", "a/media/media", "ü/media"])
+def test_an_id_may_end_like_the_path_of_its_media(client, collection, name):
+    """Percent-encoded, it is read, served and deleted as itself; plain `/media` is the file of the rest."""
+    store(client, collection, {"id": "a", "content": "of a"}, {"id": name, "content": "of the other"})
+    path = f"{collection}/items/{quote(name, safe='')}"
+    assert client.get(path).json()["id"] == name
+    assert client.get(f"{path}/media").text == "of the other"
+    assert client.get(f"{collection}/items/a/media").text == "of a"
+    assert client.delete(path).json() == {"deleted": 1}
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("name", [".", "..", "../b", "a/../b", "a/.", "../../other"])
+def test_ids_that_clients_fold_are_refused(client, collection, name):
+    """No item can be stored whose address a client would turn into that of another thing."""
+    for answer in (
+        client.post(f"{collection}/items", json={"items": [{"id": name, "content": "a"}]}),
+        client.post(
+            f"{collection}/items",
+            files=[("file", ("a.txt", b"a", "text/plain"))],
+            data={"ids": json.dumps({"a.txt": name})},
+        ),
+    ):
+        assert answer.status_code == 422
+        assert answer.json()["error"]["code"] == "invalid_id"
+        assert answer.json()["results"][0]["id"] == name
+    assert counted(client, collection) == {}
+
+
+def test_a_form_with_too_many_files_is_too_large(client, collection):
+    """One file more than a request may have is 413, as for JSON."""
+    many = [("file", (f"{i}.txt", b"a", "text/plain")) for i in range(65)]
+    for path in (f"{collection}/items", "/v1/embeddings/text"):
+        answer = client.post(path, files=many)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+        assert "64" in answer.json()["error"]["message"]

@@ -220,5 +220,50 @@ def test_settings_come_from_the_environment(monkeypatch):
 
 def test_a_refused_method_is_told_which_there_are(client):
     """`Allow` holds the methods of every route at that path."""
-    assert client.options("/v1/collections/a").headers["allow"] == "DELETE, GET, PUT"
-    assert client.put("/v1/collections/a/items/b").headers["allow"] == "DELETE, GET"
+    assert client.options("/v1/collections/a").headers["allow"] == "DELETE, GET, HEAD, PUT"
+    refused = client.put("/v1/collections/a/items/b")
+    assert refused.headers["allow"] == "DELETE, GET, HEAD"
+    assert refused.json()["error"]["message"] == "PUT is not accepted here; accepted: DELETE, GET, HEAD"
+    assert "/v1/nowhere" in client.get("/v1/nowhere").json()["error"]["message"]
+
+
+def test_head_is_get_without_the_body(client, collection):
+    """The same status and headers as GET, no body, and the connection stays usable."""
+    for path in ("/healthz", collection, f"{collection}/items/absent", EMBEDDINGS):
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", ""])
+def test_no_body_needs_no_content_type(client, collection, kind):
+    """A PUT without a body makes the collection, whatever content type a client adds by itself."""
+    assert client.put(collection, content=b"", headers={"content-type": kind}).status_code == 200
+
+
+def test_a_wrong_content_type_is_told_the_right_one(client):
+    """What `curl -d` sends by itself is 415 and names the header; a packed body is 415 as well."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    refused = client.post(EMBEDDINGS, content=b'{"input": "a"}', headers=form)
+    assert refused.status_code == 415
+    assert "content-type: application/json" in refused.json()["error"]["message"]
+    packed = client.post(EMBEDDINGS, json={"input": "a"}, headers={"content-encoding": "gzip"})
+    assert packed.status_code == 415
+    assert "gzip" in packed.json()["error"]["message"]
+    assert client.post(EMBEDDINGS, content=b'{"input": "a"}', headers={"content-type": ""}).status_code == 200
+
+
+def test_a_caller_who_leaves_while_sending_is_no_error(serve, caplog):
+    """Half a form and a hung-up connection leave no error in the log."""
+    client = serve()
+    client.put("/v1/collections/c")
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\na'
+    half = (
+        b"POST /v1/collections/c/items HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + part
+    )
+    with caplog.at_level("INFO", logger="service"):
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as caller:
+            caller.sendall(half)
+        wait_for(lambda: any(record.getMessage() == "caller left" for record in caplog.records))
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

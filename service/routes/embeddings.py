@@ -29,7 +29,7 @@ class Options(BaseModel):
     """What may be asked of an embedding, whatever its input."""
 
     model: str | None = Field(default=None, description="the loaded model's name; may be left out")
-    encoding_format: Literal["float", "base64"] = Field(
+    encoding_format: Literal["float", "base64"] | None = Field(
         default="float", description="`base64` = little-endian float32"
     )
     dimensions: int | None = Field(
@@ -104,7 +104,7 @@ def shortened(vector: Vector, options: Options) -> Vector:
     return leading / np.float32(norm) if options.normalize and norm else leading.copy()
 
 
-def encoded(vector: Vector, encoding_format: str) -> Vector | str:
+def encoded(vector: Vector, encoding_format: str | None) -> Vector | str:
     if encoding_format == "base64":
         return base64.b64encode(vector.astype("<f4").tobytes()).decode()
     return np.ascontiguousarray(vector)
@@ -135,7 +135,8 @@ async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     """Vectors of texts, token ids and media; one failing input fails the request, its place in `param`."""
     check_options(body, engine)
     strings = "text" if body.modality is None else known_modality(body.modality)
-    parts = parse_inputs(body.input, "input", engine.settings.max_batch_items, strings)
+    most = engine.settings.max_batch_items
+    parts = await engine.in_decoder(parse_inputs, body.input, "input", most, strings)
     embedded = await engine.vectorizer.embed_all(parts, normalize=body.normalize)
     return listing(embedded, body, engine)
 

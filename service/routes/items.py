@@ -1,4 +1,4 @@
-"""Items of a collection: stored, listed, read, deleted, and their original media."""
+"""Items of a collection: stored, listed, read and deleted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from index import StoredItem
@@ -119,14 +119,15 @@ async def requested(request: Request, engine: Engine) -> list[Draft | Refused]:
     """The items of a JSON body or a form. Raises LocatedError, RequestValidationError, WrongTypeError."""
     most = engine.settings.max_batch_items
     if is_json(request):
-        return drafts_of((await read_json(request, ItemsRequest)).items, most)
+        body = await read_json(request, ItemsRequest)
+        return await engine.in_decoder(drafts_of, body.items, most)
     if media_type_of(request) != "multipart/form-data":
         message = f"the body is {media_type_of(request)}; send application/json or multipart/form-data"
         raise WrongTypeError(message)
     upload = await read_upload(request, most, engine.settings.max_body_bytes)
     fields = file_fields(dict(upload.fields))
     check_names(fields, {file.name for file in upload.files})
-    return drafts_of_files(upload.files, fields)
+    return await engine.in_decoder(drafts_of_files, upload.files, fields)
 
 
 def summary(results: list[Stored | Refused]) -> dict[str, Any]:
@@ -201,22 +202,6 @@ async def delete_items(name: CollectionName, body: DeleteRequest, engine: ReadyE
     if body.ids is not None:
         return Answer({"deleted": await engine.in_index(collection.delete, body.ids)})
     return Answer({"deleted": await engine.in_index(collection.delete_where, body.filter)})
-
-
-@router.get(
-    "/{item_id:path}/media",
-    response_class=Response,
-    responses={
-        **errors(400, 404, 503),
-        200: {"description": "The original file.", "content": {"*/*": {"schema": {"format": "binary"}}}},
-    },
-)
-async def read_media(name: CollectionName, item_id: str, engine: ReadyEngine) -> Response:
-    """The original file of an item, where the collection keeps it."""
-    collection = await engine.in_index(engine.store.get, name)
-    data, media_type = await engine.in_index(collection.media, item_id)
-    headers = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
-    return Response(data, media_type=media_type or "application/octet-stream", headers=headers)
 
 
 @router.get("/{item_id:path}", response_model=ItemAnswer, responses=errors(400, 404, 503))

@@ -1,0 +1,42 @@
+"""The original files of items."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
+
+from service.dependencies import ReadyEngine
+from service.openapi import CollectionName, errors
+
+LAST_STEP = b"/media"
+
+
+class MediaRoute(APIRoute):
+    """Ids may hold slashes: only a last step that was not sent as `%2Fmedia` asks for the media."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """NONE where the end of the path belongs to the id."""
+        if not scope.get("raw_path", LAST_STEP).endswith(LAST_STEP):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+router = APIRouter(prefix="/v1/collections/{name}/items", tags=["items"], route_class=MediaRoute)
+
+
+@router.get(
+    "/{item_id:path}/media",
+    response_class=Response,
+    responses={
+        **errors(400, 404, 503),
+        200: {"description": "The original file.", "content": {"*/*": {"schema": {"format": "binary"}}}},
+    },
+)
+async def read_media(name: CollectionName, item_id: str, engine: ReadyEngine) -> Response:
+    """The original file of an item, where the collection keeps it."""
+    collection = await engine.in_index(engine.store.get, name)
+    data, media_type = await engine.in_index(collection.media, item_id)
+    headers = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
+    return Response(data, media_type=media_type or "application/octet-stream", headers=headers)
