@@ -16,7 +16,11 @@ from typing import Any
 CONTEXT = 77  # tokens, start and end included
 VOCABULARY = 49_408
 START, END, PADDING = 49_406, 49_407, 0
-CACHED_WORDS = 100_000
+# open_clip remembers every word it ever met; a service would grow by what strangers send.
+CACHED_WORDS, LONGEST_CACHED = 100_000, 64  # words, characters of one
+# Characters of a text that are read at all. 75 tokens are rarely 400; merging pairs of a word that
+# never ends takes time with the square of its length.
+READ_AT_MOST = 4096
 # ImageBind reads these strings in a user's text as the tokens themselves (multimodal_preprocessors.py).
 SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
 
@@ -35,8 +39,12 @@ def _module() -> Any:
     return module
 
 
-def _fresh_cache() -> dict[str, str]:
-    return {text: text for text in SPECIAL}
+class Words(dict[str, str]):
+    """A cache that fills up and never forgets: threads look a word up in two steps, so none may vanish."""
+
+    def __setitem__(self, word: str, pairs: str) -> None:
+        if len(self) < CACHED_WORDS and len(word) <= LONGEST_CACHED:
+            super().__setitem__(word, pairs)
 
 
 @cache
@@ -47,17 +55,14 @@ def _tokenizer() -> Any:
         "<start_of_text>|<end_of_text>", "|".join(map(re.escape, SPECIAL))
     )
     tokenizer.pat = module.re.compile(pattern, tokenizer.pat.flags)
-    tokenizer.cache = _fresh_cache()
+    tokenizer.cache = Words({text: text for text in SPECIAL})
     tokenizer.encoder.update(SPECIAL)
     return tokenizer
 
 
 def encode(text: str) -> list[int]:
     """Token ids of a text, without start and end. Repairs mojibake, unescapes HTML, folds space and case."""
-    tokenizer = _tokenizer()
-    if len(tokenizer.cache) > CACHED_WORDS:  # open_clip remembers every word it ever met
-        tokenizer.cache = _fresh_cache()
-    ids: list[int] = tokenizer.encode(text)
+    ids: list[int] = _tokenizer().encode(text)
     return ids
 
 

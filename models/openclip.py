@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 from models.assembly import Assembly
+from models.clip_bpe import READ_AT_MOST, Words
 from models.embedder import Tower, Views
 from models.errors import MediaError, UnknownModelError, WeightsError
 from models.oblong import shortened
@@ -24,7 +25,6 @@ from models.weights import digest_of, identity_of
 
 RANDOM = "none"
 VIDEO_FRAMES = 5  # evenly spaced over a video
-READ_AT_MOST = 4096  # characters of a text: some tokenizers take time with the square of a word's length
 NAMED = 5  # accepted names that a message lists
 
 
@@ -158,7 +158,10 @@ def _texts(arch: str, cache: Path) -> Takes:
     except Exception as error:  # tokenizers of other families are downloaded
         raise WeightsError(f"open_clip could not load the tokenizer of {arch}: {error}") from error
     plain = isinstance(tokenizer, open_clip.SimpleTokenizer) and tokenizer.reduction_fn is None
-    return _byte_pairs(tokenizer) if plain else _other_texts(tokenizer)
+    if not plain:
+        return _other_texts(tokenizer)
+    tokenizer.cache = Words(tokenizer.cache)
+    return _byte_pairs(tokenizer)
 
 
 def assemble(name: str, weights: Path | None, modalities: Sequence[str], cache: Path) -> Assembly:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from models import clip_bpe
 from models.errors import MediaError
 from models.imagebind.imu import window_starts
 from models.imagebind.picture import DISPARITY_MEAN, DISPARITY_STD, disparity
@@ -135,6 +136,17 @@ def test_a_long_text_is_cut_and_keeps_its_end_token():
 def test_a_word_that_never_ends_takes_no_time():
     """A megabyte without a space is cut before byte pairs are merged, and the note says so."""
     assert prepared("text", TextSample("-" * 1_000_000)).notes == ("text cut to 77 tokens",)
+
+
+def test_words_are_remembered_up_to_a_limit(monkeypatch):
+    """The cache neither grows without end nor drops a word that another thread has just looked up."""
+    words = clip_bpe.Words(cat="cat</w>")
+    monkeypatch.setattr(clip_bpe, "CACHED_WORDS", 2)
+    for word in ("dog", "horse", "x" * 65):
+        words[word] = word
+    assert words == {"cat": "cat</w>", "dog": "dog"}
+    monkeypatch.setattr(clip_bpe._tokenizer(), "cache", words)
+    assert clip_bpe.encode("a horse and a cat") == clip_bpe.encode("A  horse and a CAT ")
 
 
 @pytest.mark.parametrize(

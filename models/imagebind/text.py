@@ -9,10 +9,6 @@ from models.embedder import Views
 from models.errors import MediaError
 from models.samples import TextSample
 
-# Characters of a text that are read at all. 75 tokens are rarely 400; merging pairs of a word that
-# never ends takes time with the square of its length.
-READ_AT_MOST = 4096
-
 
 def _bare(tokens: tuple[int, ...]) -> list[int]:
     """Token ids without the start and the end that may stand around them."""
@@ -29,7 +25,8 @@ def _bare(tokens: tuple[int, ...]) -> list[int]:
 def prepare_text(sample: TextSample) -> Views:
     """One row int64 (1, 77). Start and end are put around token ids that lack them."""
     if sample.text is not None:
-        ids, whole = clip_bpe.encode(sample.text[:READ_AT_MOST]), len(sample.text) <= READ_AT_MOST
+        ids = clip_bpe.encode(sample.text[: clip_bpe.READ_AT_MOST])
+        whole = len(sample.text) <= clip_bpe.READ_AT_MOST
     else:
         ids, whole = _bare(sample.tokens or ()), True
     row, cut = clip_bpe.row(ids)
