@@ -21,7 +21,7 @@ from models.media.audio import decode_audio
 from models.media.depth import decode_depth
 from models.media.frames import StillFrames
 from models.media.image import decode_image
-from models.media.imu import HIGHEST_RATE_HZ, decode_imu
+from models.media.imu import decode_imu
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.media.parameters import Parse, number, one_of, positive, whole
 from models.media.text import decode_text
@@ -29,6 +29,8 @@ from models.media.thermal import ZERO_CELSIUS_K, decode_thermal
 from models.media.video import decode_video
 from models.samples import (
     AUDIO_RATE_HZ,
+    FASTEST_HZ,
+    SLOWEST_HZ,
     AudioSample,
     DepthSample,
     Float32,
@@ -152,7 +154,7 @@ MODALITIES: Mapping[str, Modality] = MappingProxyType(
             (".csv", ".tsv", ARRAY_SUFFIX),
             decode_imu,
             _imu,
-            {"sample_rate": positive(HIGHEST_RATE_HZ, "Hz"), "unit": one_of("si", "g")},
+            {"sample_rate": number(SLOWEST_HZ, FASTEST_HZ, "Hz"), "unit": one_of("si", "g")},
         ),
     }
 )

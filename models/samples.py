@@ -6,6 +6,7 @@ a valid one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from models.errors import MediaError
 
 AUDIO_RATE_HZ = 16_000
+# Of IMU recordings; slower ones are mostly recordings whose times were not in the unit that was said.
+SLOWEST_HZ, FASTEST_HZ = 1.0, 100_000.0
 IMU_CHANNELS = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z")
 
 Float32: TypeAlias = npt.NDArray[np.float32]
@@ -97,7 +100,7 @@ class VideoSample:
 
     def __post_init__(self) -> None:
         _expect(self.frame_count > 0, "the video has no frames")
-        _expect(self.fps > 0, "the video has no frame rate")
+        _expect(0 < self.fps < math.inf, "the video has no frame rate")
 
     @property
     def duration_s(self) -> float:
@@ -128,6 +131,8 @@ class DepthSample:
         )
         _expect(bool(np.isfinite(self.metres).all()), "the depth map holds values that are not finite")
         _expect(bool((self.metres >= 0).all()), "the depth map holds negative distances")
+        for name, value in (("fx [px]", self.fx), ("baseline [m]", self.baseline)):
+            _expect(value is None or 0 < value < math.inf, f"{name} is {value}; accepted are numbers above 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +165,10 @@ class ImuSample:
             f"an IMU recording is float32 (samples, 6), not {self.values.dtype} {shape}",
         )
         _expect(bool(np.isfinite(self.values).all()), "the IMU recording holds values that are not finite")
-        _expect(self.sample_rate > 0, "the sample rate [Hz] has to be above 0")
+        _expect(
+            SLOWEST_HZ <= self.sample_rate <= FASTEST_HZ,
+            f"the sample rate is {self.sample_rate:g} Hz; accepted are {SLOWEST_HZ:g} to {FASTEST_HZ:.0f} Hz",
+        )
 
 
 Sample: TypeAlias = (

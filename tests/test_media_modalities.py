@@ -2,13 +2,17 @@
 
 import inspect
 import io
+import math
 
+import numpy as np
 import pytest
 
 from models import samples
-from models.errors import ParameterError
+from models.errors import MediaError, ParameterError
+from models.media.frames import StillFrames
 from models.modalities import MODALITIES, decode, modality_of_file
 
+FRAMES = np.zeros((2, 8, 8, 3), np.uint8)
 SAMPLES = {
     "text": samples.TextSample,
     "image": samples.ImageSample,
@@ -89,3 +93,22 @@ def test_parameters_are_those_of_the_decoder(name):
 def test_a_files_name_or_type_says_its_modality(file, media_type, modality):
     """Pictures, sounds and films go by MIME type, the rest by ending; what is ambiguous stays undecided."""
     assert modality_of_file(file, media_type) == modality
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: samples.ImuSample(np.ones((9, 6), np.float32), sample_rate=1e-300), "accepted are 1 to"),
+        (lambda: samples.ImuSample(np.ones((9, 6), np.float32), sample_rate=math.inf), "accepted are 1 to"),
+        (lambda: samples.DepthSample(np.ones((2, 2), np.float32), fx=0.0), "fx .px. is 0.0; accepted"),
+        (lambda: samples.DepthSample(np.ones((2, 2), np.float32), baseline=math.nan), "baseline .m. is nan"),
+        (
+            lambda: samples.VideoSample(StillFrames(FRAMES), 2, math.inf, np.zeros(2, np.float32)),
+            "no frame rate",
+        ),
+    ],
+)
+def test_samples_refuse_values_that_would_become_no_number(make, said):
+    """Also where a caller makes them without decoding: rates and optics have to be usable."""
+    with pytest.raises(MediaError, match=said):
+        make()

@@ -12,7 +12,6 @@ from models.samples import IMU_CHANNELS, ImuSample
 
 WANTED = f"CSV with the columns {COLUMN_NAMES}, and .npy of shape (samples, 6) in that order"
 STANDARD_GRAVITY = 9.80665
-HIGHEST_RATE_HZ = 100_000.0
 
 
 def _missing_rate(reason: str) -> MediaError:
@@ -76,6 +75,4 @@ def decode_imu(
         in_g = [column for column in range(3) if not stated[column]]
         values[:, in_g] *= STANDARD_GRAVITY
         _check_finite(values)
-    if not 0 < rate <= HIGHEST_RATE_HZ:
-        raise MediaError(f"the sample rate is {rate:g} Hz; accepted is up to {HIGHEST_RATE_HZ:.0f} Hz")
     return ImuSample(values.astype(np.float32), sample_rate=rate)

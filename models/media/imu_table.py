@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
 from models.media.limits import Limits
-from models.samples import IMU_CHANNELS
+from models.samples import IMU_CHANNELS, SLOWEST_HZ
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -26,8 +26,6 @@ UNITS = {
     "m/s2": 1.0, "m/s^2": 1.0, "m/s²": 1.0, "m/s/s": 1.0, "rad/s": 1.0, "g": 9.80665,
     "deg/s": math.pi / 180, "dps": math.pi / 180, "°/s": math.pi / 180,
 }  # fmt: skip
-# A recording slower than this is one whose times were not in the unit that their name says.
-SLOWEST_HZ = 1.0
 
 
 @dataclass(frozen=True)
