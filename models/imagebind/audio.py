@@ -52,7 +52,7 @@ def prepare_audio(sample: AudioSample) -> Views:
     if sample.waveform.size < SHORTEST:
         raise MediaError(
             f"the sound has {sample.waveform.size} samples at 16 kHz; at least {SHORTEST} (25 ms) are needed",
-            code="media_too_short",
+            code="too_short",
         )
     clips = AUDIO_CLIPS if sample.clips is None else sample.clips
     waveform = torch.from_numpy(sample.waveform)
