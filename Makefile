@@ -4,7 +4,7 @@ PYTHON ?= python3
 TORCH_PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: serve test check format lock bench clean
+.PHONY: serve test check format lock bench crash clean
 
 serve: .venv/.runtime
 	$(BIN)/python -m service
@@ -23,6 +23,10 @@ format: .venv/.development
 
 bench: .venv/.development
 	$(BIN)/python -m bench
+
+# Kills a writing process again and again, looking each time for what was acknowledged.
+crash: .venv/.development
+	SENSORIUM_CRASHES=$${SENSORIUM_CRASHES:-500} $(BIN)/python -m pytest tests/test_index_crash.py
 
 .venv/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sensorium needs Python 3.11 or newer")'

@@ -214,6 +214,10 @@ class Collection:
             chosen = ranking.merged(lists, backgrounds if calibrate else None)[offset : offset + limit]
             return _hits(connection, chosen)
 
+    def wait_for_growth(self) -> None:
+        """Return when no shelf is being built anew any more."""
+        self._state.growth.wait()
+
     def copy_to(self, folder: Path, check: Check) -> list[str]:
         """Copy one state of the collection into a new folder; `Store.backup` does this."""
         return self._state.copy_to(folder, check)

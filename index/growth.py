@@ -38,6 +38,11 @@ class Growth:
                 self._thread = Thread(target=self._run, name="shelf-growth")
                 self._thread.start()
 
+    def wait(self) -> None:
+        """Return when nothing is being built any more."""
+        while (thread := self._thread) is not None:
+            thread.join()
+
     def check(self) -> None:
         """Let the building end early.
 

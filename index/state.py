@@ -55,11 +55,11 @@ class State:
         self._keepers = 0
         self._kept: set[str] = set()
         self._closed = False
-        self._growth = Growth(self._regrow, self.shelves.misfits)
+        self.growth = Growth(self._regrow, self.shelves.misfits)
         self._watch = Watch(self._database, self._refuse)
         if not small:
             self._watch.start()
-        self._growth.go_on()
+        self.growth.go_on()
 
     @property
     def damage(self) -> errors.Damaged | None:
@@ -119,7 +119,7 @@ class State:
 
     def close(self, *, save: bool) -> None:
         """Wait for who is inside, save the shelves, let go of the files. Later use raises `errors.Closed`."""
-        self._growth.stop()
+        self.growth.stop()
         self._watch.stop()
         with self._one_writer:
             if self._closed:
@@ -192,7 +192,7 @@ class State:
         try:
             self._remove_unnamed(change.media)
             self._save(self.shelves.due())
-            self._growth.go_on()
+            self.growth.go_on()
         except Exception:
             log.exception(
                 "after a change of %s something was left behind, to be tidied at the next start", self._what
@@ -202,7 +202,7 @@ class State:
         """Build a shelf anew beside the present one, while others read and write, then change them over."""
 
         def present(rows: RowIds) -> tuple[RowIds, Vector]:
-            self._growth.check()
+            self.growth.check()
             with self._database.reading() as connection:
                 return reads.present_vectors(connection, rows, int(self.facts["dimension"]))
 
@@ -211,11 +211,11 @@ class State:
         shelf = self.shelves.build(modality, rows, present)
         behind = MANY_ROWS
         while behind >= MANY_ROWS:
-            self._growth.check()
+            self.growth.check()
             with self._database.reading() as connection:
                 behind = self.shelves.replay(connection, modality, shelf)
         with self._one_writer:
-            self._growth.check()
+            self.growth.check()
             with self._database.reading() as connection:
                 self.shelves.replay(connection, modality, shelf)
             with self._gate.writing():

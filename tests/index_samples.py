@@ -37,13 +37,6 @@ def across_a_gap(count: int, dimension: int, queries: int = 100) -> tuple[np.nda
     return tuple((c / np.linalg.norm(c, axis=1, keepdims=True)).astype(np.float32) for c in cones)
 
 
-def wait_for_growth(collection: Collection) -> None:
-    """Return when no shelf is being built any more."""
-    growth = collection._state._growth
-    while (thread := growth._thread) is not None:
-        thread.join()
-
-
 def assert_picture_is_true(collection: Collection) -> None:
     """The shelves hold exactly the rows of SQLite, flat ones with the same vectors."""
     state = collection._state

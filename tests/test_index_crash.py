@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -10,17 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from index import Store
-from tests.index_crash_writer import MODALITIES, NAMES, change, stored
+from tests.index_crash_writer import FLAT_LIMIT, MODALITIES, NAMES, change, stored
 from tests.index_samples import MODEL, assert_picture_is_true
 
 CRASHES = int(os.environ.get("SENSORIUM_CRASHES", "10"))
 LONGEST_RUN_S = 1.0
 
 
-def run_and_kill(folder: Path, number: int, chance: random.Random) -> list[str]:
+def run_and_kill(folder: Path, backups: Path, number: int, chance: random.Random) -> list[str]:
     """Let a writer go on from change `number`, kill it while it starts or works, give what it told."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.index_crash_writer", str(folder), str(number)],
+        [sys.executable, "-m", "tests.index_crash_writer", str(folder), str(backups), str(number)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parent.parent,
@@ -67,23 +68,40 @@ def assert_found(things, state: dict[int, int]) -> None:
     assert len(files) == len({stored(n, by).media for n, by in state.items()})
 
 
+def assert_backups_are_whole(backups: Path, states: list[dict[int, int]]) -> int:
+    """Every backup that is there opens and holds a state the collection once had; says how many."""
+    whole = 0
+    for folder in backups.iterdir():
+        if (folder / "collections").exists():
+            with Store.open(folder, flat_limit=FLAT_LIMIT) as store:
+                found = [held(things) for things in store.list()]
+            assert all(state in states for state in found)
+            whole += 1
+    shutil.rmtree(backups)
+    return whole
+
+
 def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path):
     """After each kill: every acknowledged change, nothing back or twice, the last one whole or not at all."""
     chance = random.Random(0)
+    folder, backups = tmp_path / "data", tmp_path / "backups"
     state: dict[int, int] = {}
     number = acknowledged = 0
     for _ in range(CRASHES):
-        told = run_and_kill(tmp_path, number, chance)
+        backups.mkdir()
+        told = run_and_kill(folder, backups, number, chance)
+        assert not [line for line in told if line.startswith("broken")]
         done = [int(line.split()[1]) for line in told if line.startswith("done")]
         begun = [int(line.split()[1]) for line in told if line.startswith("begin")]
-        for one in done:
-            state = after(state, one)
+        states = [state]
+        for one in begun:
+            states.append(after(states[-1], one))
         acknowledged += len(done)
-        possible = [state, *(after(state, one) for one in begun[len(done) :])]
-        with Store.open(tmp_path) as store:
+        assert assert_backups_are_whole(backups, states) >= sum(line.startswith("copied") for line in told)
+        with Store.open(folder, flat_limit=chance.choice([FLAT_LIMIT, 10_000])) as store:
             things = store.create("things", **MODEL)[0]
             found = held(things)
-            assert found in possible
+            assert found in states[len(done) :]
             assert_picture_is_true(things)
             assert_found(things, found)
         state, number = found, max([number - 1, *begun]) + 1

@@ -11,7 +11,7 @@ import pytest
 
 from index import Item, Row, Store, compressed, effort, errors
 from index.compressed import CompressedShelf
-from tests.index_samples import MODEL, across_a_gap, assert_picture_is_true, collection_in, wait_for_growth
+from tests.index_samples import MODEL, across_a_gap, assert_picture_is_true, collection_in
 
 DIMENSION = 32
 COUNT = 4000
@@ -57,7 +57,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("grown")
     store, things = collection_in(path, dimension=DIMENSION, flat_limit=FLAT_LIMIT)
     things.upsert(items(range(COUNT)))
-    wait_for_growth(things)
+    things.wait_for_growth()
     store.close()
     return path
 
@@ -155,19 +155,19 @@ def test_codes_take_a_third_of_the_vectors(grown):
 def test_deleted_items_stay_deleted_until_and_after_the_next_building(growing):
     """As tombstones, and when a quarter of the rows is gone and the shelf is built anew, at last flat."""
     growing.upsert(items(range(1000)))
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     growing.delete([f"i{n}" for n in range(200)])
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     shelf = growing._state.shelves.get("image")
     assert (shelf.dead, len(shelf)) == (200, 800)
     assert_only(growing, range(200, 1000))
     growing.delete([f"i{n}" for n in range(200, 400)])
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     assert growing._state.shelves.get("image").dead == 0
     assert structure(growing) == COMPRESSED
     assert_only(growing, range(400, 1000))
     growing.delete([f"i{n}" for n in range(400, 900)])
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     assert structure(growing) == "flat"
     assert_only(growing, range(900, 1000))
 
@@ -185,7 +185,7 @@ def test_tombstones_survive_closing(tmp_path):
     words = {"dimension": DIMENSION, "flat_limit": FLAT_LIMIT}
     store, things = collection_in(tmp_path, **words)
     things.upsert(items(range(1000)))
-    wait_for_growth(things)
+    things.wait_for_growth()
     for gone in (range(100), range(100, 200)):
         things.delete([f"i{n}" for n in gone])
         store.close()
@@ -198,12 +198,12 @@ def test_tombstones_survive_closing(tmp_path):
 def test_a_shelf_that_doubled_is_built_anew(growing):
     """Lists and measurements fit the rows of long ago only so long."""
     growing.upsert(items(range(600)))
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     growing.upsert(items(range(600, 1100)))
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     assert growing._state.shelves.get("image").built == 600
     growing.upsert(items(range(1100, 1300)))
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     assert growing._state.shelves.get("image").built == 1300
     assert recall(growing, range(1300)) >= 0.95
 
@@ -269,7 +269,7 @@ def test_results_are_right_while_shelves_are_built(growing):
         finally:
             done.set()
         assert all(one.result() for one in searches)
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     assert structure(growing) == COMPRESSED
     assert_only(growing, kept)
 
@@ -281,7 +281,7 @@ def test_closing_ends_what_is_being_built(tmp_path):
     things.upsert(items(range(COUNT)))
     store.close()
     store, things = collection_in(tmp_path, **words)
-    wait_for_growth(things)
+    things.wait_for_growth()
     assert structure(things) == COMPRESSED
     assert things._state.shelves.unsaved() == []
     store.close()
@@ -295,7 +295,7 @@ def test_a_shelf_that_cannot_be_built_stays_as_it_is(growing, monkeypatch, caplo
 
     monkeypatch.setattr("index.building.build", fail)
     growing.upsert(items(range(600)))
-    wait_for_growth(growing)
+    growing.wait_for_growth()
     growing.upsert(items(range(600, 700)))
     assert "could not be built anew" in caplog.text
     assert structure(growing) == "flat"
@@ -308,5 +308,5 @@ def test_the_limit_is_the_stores(tmp_path):
         with Store.open(tmp_path, flat_limit=limit) as store:
             things, _ = store.create("things", **{**MODEL, "dimension": DIMENSION})
             things.upsert(items(range(300)))
-            wait_for_growth(things)
+            things.wait_for_growth()
             assert structure(things) == expected

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from index import Item, Row, errors
-from tests.index_samples import assert_picture_is_true, collection_in, vector, wait_for_growth
+from tests.index_samples import assert_picture_is_true, collection_in, vector
 
 NAMES = st.sampled_from([f"i{n}" for n in range(6)])
 ITEMS = st.builds(
@@ -113,7 +113,7 @@ class GrowingMachine(CollectionMachine):
 
     @rule()
     def let_it_grow(self):
-        wait_for_growth(self.things)
+        self.things.wait_for_growth()
 
 
 TestGrowingCollection = GrowingMachine.TestCase
