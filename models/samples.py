@@ -7,7 +7,9 @@ a valid one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -88,19 +90,24 @@ class AudioSample:
 class VideoSample:
     """Frames on demand: `frame_count` frames at `fps` (average, Hz); `timestamps` in seconds, one per frame.
 
-    `audio` is the sound track, None where there is none. `clips` as for audio.
+    `sound` decodes the sound track, which happens when `audio` is first read. `clips` as for audio.
     """
 
     source: FrameSource
     frame_count: int
     fps: float
     timestamps: Float32
-    audio: AudioSample | None = None
+    sound: Callable[[], AudioSample | None] | None = None
     clips: int | None = None
 
     def __post_init__(self) -> None:
         _expect(self.frame_count > 0, "the video has no frames")
         _expect(0 < self.fps < math.inf, "the video has no frame rate")
+
+    @cached_property
+    def audio(self) -> AudioSample | None:
+        """The sound track; None where there is none that can be decoded."""
+        return self.sound() if self.sound else None
 
     @property
     def duration_s(self) -> float:

@@ -70,6 +70,14 @@ def test_the_sound_track_comes_along(container):
     assert np.abs(sample.audio.waveform).max() == pytest.approx(0.5, abs=0.1)
 
 
+def test_the_sound_track_waits_until_it_is_wanted(monkeypatch):
+    """Models that look at pictures alone do not pay for the sound; who asks twice gets it decoded once."""
+    sample = decode("video", make.video_bytes("mp4", sound_s=0.5))
+    assert "audio" not in vars(sample)
+    assert sample.audio is sample.audio
+    assert sample.audio.waveform.size > 0
+
+
 def test_a_sound_track_that_is_too_short_counts_as_none():
     """10 ms of sound beside good pictures are no reason to refuse the film."""
     sample = decode("video", make.video_bytes("matroska", sound_s=0.005))

@@ -1,4 +1,6 @@
-"""Films -> VideoSample: the index of frames now, the pictures when a model asks for them."""
+"""Films -> VideoSample: the index of frames now, pictures and sound when a model asks for them."""
+
+from functools import partial
 
 import av
 import numpy as np
@@ -30,7 +32,7 @@ def _sound_track(data: bytes, limits: Limits) -> AudioSample | None:
 
 
 def decode_video(data: bytes, limits: Limits, *, clips: int | None = None) -> VideoSample:
-    """Frame count, average rate and times of a film, read without decoding it; its sound track, decoded.
+    """Frame count, average rate and times of a film, read without decoding it.
 
     The first frame is decoded as a check. Raises UnsupportedMediaError, MediaTooLargeError (frame size,
     seconds, frames) and MediaError (code `truncated_media` where the file ends too early).
@@ -50,7 +52,7 @@ def decode_video(data: bytes, limits: Limits, *, clips: int | None = None) -> Vi
     _check_duration(float(seconds[-1]), limits)
     source = EncodedFrames(data, found, index, limits)
     source.frames([0])
-    sound = _sound_track(data, limits) if has_sound else None
+    sound = partial(_sound_track, data, limits) if has_sound else None
     count = len(seconds)
     return VideoSample(
         source, count, fps or count / max(float(seconds[-1]), 1.0), seconds.astype(np.float32), sound, clips
