@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PREPARED_BATCHES = 2
+READERS = 2
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -78,6 +79,7 @@ class Engine:
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._indexers = ThreadPoolExecutor(settings.index_threads, thread_name_prefix="index")
 
     @property
@@ -137,9 +139,12 @@ class Engine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._indexers, lambda: call(*args, **kwargs))
 
-    async def in_decoder(self, call: Callable[..., T], *args: Any) -> T:
-        """Run the reading of a body, which may be megabytes of base64, in one of the decode threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, call, *args)
+    async def in_reader(self, call: Callable[..., T], *args: Any) -> T:
+        """Run the reading of a body, which may be megabytes of base64, in a thread of its own kind.
+
+        Those that decode may all be busy, and a full queue is to be told at once.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call, *args)
 
     async def start(self) -> None:
         """Begin to load and return at once, so that health can be asked for meanwhile."""
@@ -155,6 +160,7 @@ class Engine:
             await asyncio.wait({self._loading})
         if self._vectorizer is not None:
             await self._vectorizer.batcher.close()
+        self._readers.shutdown(cancel_futures=True)
         self._decoders.shutdown(cancel_futures=True)
         self._indexers.shutdown()
         if self._owns_store and self._store is not None:

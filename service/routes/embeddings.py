@@ -136,7 +136,7 @@ async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     check_options(body, engine)
     strings = "text" if body.modality is None else known_modality(body.modality)
     most = engine.settings.max_batch_items
-    parts = await engine.in_decoder(parse_inputs, body.input, "input", most, strings)
+    parts = await engine.in_reader(parse_inputs, body.input, "input", most, strings)
     embedded = await engine.vectorizer.embed_all(parts, normalize=body.normalize)
     return listing(embedded, body, engine)
 

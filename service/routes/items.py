@@ -120,14 +120,14 @@ async def requested(request: Request, engine: Engine) -> list[Draft | Refused]:
     most = engine.settings.max_batch_items
     if is_json(request):
         body = await read_json(request, ItemsRequest)
-        return await engine.in_decoder(drafts_of, body.items, most)
+        return await engine.in_reader(drafts_of, body.items, most)
     if media_type_of(request) != "multipart/form-data":
         message = f"the body is {media_type_of(request)}; send application/json or multipart/form-data"
         raise WrongTypeError(message)
     upload = await read_upload(request, most, engine.settings.max_body_bytes)
     fields = file_fields(dict(upload.fields))
     check_names(fields, {file.name for file in upload.files})
-    return await engine.in_decoder(drafts_of_files, upload.files, fields)
+    return await engine.in_reader(drafts_of_files, upload.files, fields)
 
 
 def summary(results: list[Stored | Refused]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
 @router.post("/search", response_model=SearchAnswer, responses=errors(400, 404, 409, 413, 415, 422, 429, 503))
 async def search_collection(name: CollectionName, body: SearchRequest, engine: ReadyEngine) -> Answer:
     """The items nearest to the query, whatever either of them is."""
-    query = await engine.in_decoder(parse_query, body.query, "query", engine.settings.max_batch_items)
+    query = await engine.in_reader(parse_query, body.query, "query", engine.settings.max_batch_items)
     collection = await engine.in_index(engine.store.get, name, engine.embedder.identity)
     wanted = Wanted(
         limit=body.limit,
