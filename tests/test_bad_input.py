@@ -174,7 +174,7 @@ CASES = {
     ),
     "100 files": (
         {"url": f"{EMBEDDINGS}/text", "files": [("file", (f"{i}.txt", b"a")) for i in range(100)]},
-        400,
+        413,
         ["64"],
     ),
     "a form without a file": (
