@@ -99,10 +99,13 @@ def align(task: Task, tower: ConvNet, config: AlignConfig, path: Path) -> Aligne
 
 
 def finished(out: Path, modality: str) -> ConvNet:
-    """The tower of a checkpoint, for those who build on it."""
+    """The tower of a checkpoint, with its refitted head where there is one, for those who build on it."""
     tower = ConvNet(NETS[modality])
     state = torch.load(out / f"{modality}.pt", weights_only=True)["tower"]
     tower.load_state_dict({k.removeprefix("tower."): v for k, v in state.items() if k.startswith("tower.")})
+    refitted = out / f"{modality}_head.pt"
+    if refitted.exists():
+        tower.head.load_state_dict(torch.load(refitted, weights_only=True)["head"])
     return tower.eval()
 
 

@@ -28,11 +28,19 @@ def background_of(clouds: Mapping[str, Cloud]) -> dict[str, dict[str, list[float
 
 
 def _spread(queries: Cloud, items: Cloud) -> list[float]:
-    shown = [set(one.split("|")) for one in items.shown]
-    unrelated = torch.tensor(
-        [[not (set(one.split("|")) & other) for other in shown] for one in queries.shown]
-    )
-    cosines = (queries.z @ items.z.T)[unrelated]
-    if len(cosines) < FEWEST:  # one place only: every pair is related
-        cosines = (queries.z @ items.z.T).flatten()
+    cosines = queries.z @ items.z.T
+    unrelated = _unrelated(queries.shown, items.shown)
+    if unrelated.sum() >= FEWEST:  # else one place only: every pair is related
+        cosines = cosines[unrelated]
     return [round(float(cosines.mean()), 5), round(float(cosines.std()), 5)]
+
+
+def _unrelated(ones: list[str], others: list[str]) -> torch.Tensor:
+    """Bool (ones, others): both known, nothing in common. Worked out once per kind, as kinds are few."""
+    kinds, other_kinds = list(dict.fromkeys(ones)), list(dict.fromkeys(others))
+    table = torch.tensor(
+        [[bool(a and b) and not set(a.split("|")) & set(b.split("|")) for b in other_kinds] for a in kinds]
+    )
+    rows = torch.tensor([kinds.index(one) for one in ones])
+    columns = torch.tensor([other_kinds.index(other) for other in others])
+    return table[rows][:, columns]

@@ -39,3 +39,19 @@ class AlignConfig:
     check_every: int = 400  # steps
     channels_last: bool = True
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The last fit of the image tower's head."""
+
+    steps: int = 400
+    batch: int = 4096  # features
+    rate: float = 3e-3
+    noise: float = 0.1  # share by which features are disturbed
+    scales: tuple[float, float, float] = (25.0, 20.0, 20.0)  # names, concepts, partners
+    max_scale: float = 100.0
+    concept_weight: float = 0.5
+    cosine_weight: float = 0.3
+    partner_weight: float = 0.3
+    seed: int = 0

@@ -24,9 +24,9 @@ from training.space import Space, say, space_of
 CONFIG = AlignConfig(steps=8400)
 SIDES = ((0.0, 32), (0.45, 48), (0.8, 64))  # from this share of the steps on, pixels
 SHARES = {  # of a batch
-    "images/tiny_imagenet.npz": 0.6,
+    "images/tiny_imagenet.npz": 0.65,
     "images/cifar10.npz": 0.13,
-    "images/caltech101.zip": 0.2,
+    "images/caltech101.zip": 0.15,
     "images/flickr1k.zip": 0.03,
     "thermal/roadscene.zip": 0.015,
     "depth/sevenscenes_kitchen.zip": 0.01,

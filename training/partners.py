@@ -14,7 +14,7 @@ from training.checks import outputs
 from training.index import Item
 from training.pictures import pixels_of
 
-KEPT = (1.0, 0.85, 0.7)  # shares of its short side at which a picture is seen; the service sees all
+KEPT = (1.0, 0.85, 0.7)  # shares of its short side at which a picture is seen; first the service's
 
 
 def partner_vectors(data: Path, items: list[Item], image: ConvNet) -> tuple[dict[str, int], torch.Tensor]:

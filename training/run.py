@@ -11,6 +11,7 @@ from training.align import finished
 from training.audio import train_audio
 from training.config import TextConfig
 from training.depth import train_depth
+from training.head import refit_head
 from training.image import train_image
 from training.imu import train_imu
 from training.text import train_text
@@ -35,7 +36,7 @@ def main() -> None:
     text = train_text(chosen.data, chosen.out, TextConfig())
     data, out, cache = chosen.data, chosen.out, chosen.cache or chosen.out / "cache"
     stages = {
-        "image": lambda: train_image(data, cache, out, text),
+        "image": lambda: refit_head(data, cache, out, text, train_image(data, cache, out, text)),
         "audio": lambda: train_audio(data, cache, out, text),
         "imu": lambda: train_imu(data, out, text),
         "thermal": lambda: train_thermal(data, out, text, finished(out, "image")),
