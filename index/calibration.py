@@ -12,12 +12,13 @@ how the modalities' lists are put together does.
 
 Where the background comes from:
   * the model's prior for (query modality, item modality), measured once on media it was not trained on;
-  * the collection itself: the scores of this very query with a sample of up to 256 rows of the shelf. Nearly
-    all of them are unrelated to the query, and they follow both this query's own offset and this collection's
-    domain, which a prior cannot. Too few rows say little, so below 32 they are not asked.
-Both are blended as a mixture of two distributions, the n sampled rows weighing n / (n + 64) against the
-prior: a prior is worth 64 rows. Without a prior the sample speaks alone; without either the background is
-that of random directions, mean 0 and std 1 / sqrt(dim).
+  * the collection itself: the scores of this very query with a sample of up to 256 rows of the shelf, which
+    follow this query's own offset and this collection's domain, as a prior cannot. Too few rows say little,
+    so below 32 they are not asked.
+With both, the sample moves the prior's mean, n rows by n / (n + 64) of the way but never by more than one
+standard deviation, and the spread stays the prior's: a shelf full of what the query asks for is no
+background, and must not make its best match look ordinary. Without a prior the sample speaks alone; without
+either the background is that of random directions, mean 0 and std 1 / sqrt(dim).
 """
 
 import math
@@ -46,17 +47,14 @@ class Background:
 
 
 def background(prior: tuple[float, float] | None, scores: NDArray[np.float64], dimension: int) -> Background:
-    """Blend the prior (mean, std) with `scores`, shape (n,), the query's cosines with sampled rows."""
+    """The prior (mean, std), its mean moved towards that of `scores`, (n,): cosines with sampled rows."""
     own = (float(scores.mean()), float(scores.std())) if len(scores) >= FEWEST_ROWS else None
     if own is None or prior is None:
         mean, std = own or prior or (0.0, 1 / math.sqrt(dimension))
         return Background(mean, max(std, NARROWEST))
-    weight = len(scores) / (len(scores) + PRIOR_ROWS)
-    mean = weight * own[0] + (1 - weight) * prior[0]
-    variance = (
-        weight * own[1] ** 2 + (1 - weight) * prior[1] ** 2 + weight * (1 - weight) * (own[0] - prior[0]) ** 2
-    )
-    return Background(mean, max(math.sqrt(variance), NARROWEST))
+    mean, std = prior
+    moved = (own[0] - mean) * len(scores) / (len(scores) + PRIOR_ROWS)
+    return Background(mean + min(max(moved, -std), std), max(std, NARROWEST))
 
 
 def prior_of(

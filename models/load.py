@@ -30,7 +30,8 @@ def _weights_of(entry: Entry, weights: Path | None) -> Path:
         return weights
     if not entry.downloadable:
         raise WeightsError(
-            f"{entry.name} has no weights of its own; give the path of a checkpoint as `weights`"
+            f"{entry.name} has no weights of its own; give the path of a checkpoint as `weights` "
+            "(SENSORIUM_WEIGHTS, --weights)"
         )
     assert entry.size_bytes is not None
     assert entry.sha256 is not None

@@ -33,13 +33,28 @@ def test_few_rows_leave_the_prior_alone():
     assert (background.mean, background.std) == (0.3, 0.05)
 
 
-def test_rows_outweigh_the_prior_as_they_become_many():
-    """A prior is worth 64 rows: with 64 rows the mean lies half way, and the variance is the mixture's."""
-    scores = np.tile([0.4, 0.6], 32)
-    background = calibration.background((0.1, 0.2), scores, 64)
-    assert background.mean == pytest.approx(0.3)
-    mixture = np.concatenate([scores, 0.1 + 0.2 * np.tile([-1, 1], 32)])
-    assert background.std == pytest.approx(mixture.std())
+def test_rows_move_the_mean_of_the_prior():
+    """A prior is worth 64 rows: with 64 rows the mean goes half the way, and the spread stays the prior's."""
+    background = calibration.background((0.1, 0.2), np.tile([0.2, 0.4], 32), 64)
+    assert (background.mean, background.std) == (pytest.approx(0.2), 0.2)
+
+
+@pytest.mark.parametrize(("score", "mean"), [(0.9, 0.3), (-0.9, -0.1)])
+def test_rows_move_the_mean_by_one_standard_deviation_at_most(score, mean):
+    """However many rows are alike, the background stays near that of unrelated items."""
+    background = calibration.background((0.1, 0.2), np.full(256, score), 64)
+    assert (background.mean, background.std) == (pytest.approx(mean), 0.2)
+
+
+def test_a_shelf_full_of_matches_still_comes_before_strangers(things):
+    """Hundreds of texts on the query's subject do not push one another behind an unrelated image."""
+    query = vector(0)
+    things.upsert([Item(f"t{i}", "text", (row,)) for i, row in enumerate(rows_near(query, 300, 0.1, 1))])
+    stranger = Row((0.1 * query + vector(3)).astype(np.float32))
+    things.upsert([Item("stranger", "image", (stranger,))])
+    priors = {("text", "text"): (0.05, 0.1), ("text", "image"): (0.02, 0.09)}
+    hits = things.search(query, limit=301, background=priors)
+    assert hits[-1].id == "stranger"
 
 
 def test_copies_of_one_vector_do_not_divide_by_zero():
