@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import orjson
@@ -136,6 +138,12 @@ def convert(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     typer.echo(f"written to {destination}")
+
+
+# name on the command line: what it runs
+COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType({})
+for name, command in COMMANDS.items():
+    cli.command(name)(command)
 
 
 def main() -> None:

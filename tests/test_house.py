@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FLOORS = ("service", "models", "index")
+FLOORS = ("service", "models", "index", "training", "evaluation")
 FORBIDDEN = {
     "service": {"torch", "torchaudio", "torchvision", "faiss", "open_clip"},
     "models": {"service", "index", "faiss", "fastapi"},
     "index": {"service", "models", "torch", "torchaudio", "torchvision", "fastapi"},
+    "training": {"service", "index", "evaluation", "faiss", "fastapi"},
+    "evaluation": {"service", "faiss", "fastapi"},
 }
 
 

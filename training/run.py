@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -35,7 +36,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     text = train_text(chosen.data, chosen.out, TextConfig())
     data, out, cache = chosen.data, chosen.out, chosen.cache or chosen.out / "cache"
-    stages = {
+    stages: dict[str, Callable[[], object]] = {
         "image": lambda: refit_head(data, cache, out, text, train_image(data, cache, out, text)),
         "audio": lambda: train_audio(data, cache, out, text),
         "imu": lambda: train_imu(data, out, text),

@@ -1,0 +1,1 @@
+"""The commands of `sensorium`, one module each; `service.cli` registers them."""
