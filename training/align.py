@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import nn
@@ -13,16 +13,26 @@ from torch.nn import functional
 
 from models.small.nets import ConvNet
 from models.small.sizes import NETS
+from training import parallel
 from training.config import AlignConfig
-from training.labelled import Batch
-from training.losses import cosine_loss, softmax_loss
+from training.labelled import Batch, Columns
+from training.losses import class_loss, columns_of, cosine_loss, info_nce, softmax_loss
 from training.progress import Progress, load_checkpoint, save_checkpoint
 from training.schedule import cosine_rate
 from training.space import Space
 
+Figures: TypeAlias = Mapping[str, float]
+SEEDS = 1_000_000  # between the random numbers of two seeds
+WORKERS = 64  # most processes of one run
+
 
 class Source(Protocol):
-    """Where a modality's training batches come from. `done` in [0, 1] lets it grow its pictures."""
+    """Where a modality's training batches come from. `done` in [0, 1] lets it grow its pictures.
+
+    A batch is drawn with torch's generator alone and depends on nothing that was drawn before.
+    """
+
+    columns: Columns
 
     def batch(self, size: int, done: float) -> Batch: ...
 
@@ -37,75 +47,112 @@ class Hub:
 
 @dataclass(frozen=True)
 class Task:
-    """What a tower learns from and is watched by: `check(tower, done)` says figures on unseen items."""
+    """What a tower learns from and is watched by: `check(tower, done)` gives figures on unseen items."""
 
     hub: Hub
     source: Source
-    check: Callable[[ConvNet, float], str]
+    check: Callable[[ConvNet, float], Figures]
 
 
 class Aligned(nn.Module):
-    """A tower and the learned scales s = 1 / temperature of its softmaxes."""
+    """A tower, the learned scales s = 1 / temperature of its softmaxes, and a classifier beside its head.
 
-    def __init__(self, tower: ConvNet, config: AlignConfig) -> None:
+    The classifier is thrown away afterwards. Names that say similar things have similar vectors, so the head
+    alone teaches the trunk slowly to tell them apart; classes of their own do that at once.
+    """
+
+    def __init__(self, tower: ConvNet, classes: int, config: AlignConfig) -> None:
         super().__init__()
         self.tower = tower
         first = torch.tensor([config.scale, config.scale, config.partner_scale])
         self.log_scale = nn.Parameter(first.log())  # names, concepts, partners
+        self.classifier = nn.Linear(tower.head.in_features, classes) if config.class_weight else None
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """(n, *shape) -> unit vectors (n, DIM), the classifier's logits (n, classes)."""
+        with torch.autocast(x.device.type, torch.bfloat16):
+            features = self.tower.features(x)
+            heads = self.tower.head(features)
+            logits = None if self.classifier is None else self.classifier(features).float()
+        return functional.normalize(heads.float(), dim=-1), logits
 
 
-def loss_of(model: Aligned, hub: Hub, batch: Batch, config: AlignConfig) -> torch.Tensor:
-    """Names + concepts + cosine + partners, weighted by the config."""
-    with torch.autocast("cpu", torch.bfloat16):
-        heads = model.tower(batch.inputs)
-    z = functional.normalize(heads.float(), dim=-1)
+def partner_loss(
+    z: torch.Tensor, partners: torch.Tensor, own: torch.Tensor, scale: torch.Tensor
+) -> torch.Tensor:
+    """InfoNCE between items and one view, drawn at random, of each of the partners (m, k, DIM)."""
+    chosen = torch.randint(partners.shape[1], (len(partners),))
+    bank = partners[torch.arange(len(partners)), chosen]
+    kept = own >= 0
+    return info_nce(z[kept], bank, columns_of(own[kept], len(bank)), scale)
+
+
+def loss_of(model: Aligned, task: Task, batch: Batch, config: AlignConfig) -> torch.Tensor:
+    """Names + concepts + cosine + partners + classes, weighted by the config."""
+    z, logits = model(batch.inputs)
     scale = model.log_scale.exp().clamp(max=config.max_scale)
-    space = hub.space
+    space, partners = task.hub.space, task.hub.partners
     loss = softmax_loss(z, space.vectors, batch.names, scale[0], rivals=space.rivals)
     loss = loss + config.concept_weight * softmax_loss(z, space.concept_vectors, batch.concepts, scale[1])
     loss = loss + config.cosine_weight * cosine_loss(z, space.vectors, batch.names)
-    if len(hub.partners):
-        chosen = torch.randint(hub.partners.shape[1], (len(hub.partners),))
-        partners = hub.partners[torch.arange(len(hub.partners)), chosen]
-        partner_loss = softmax_loss(z, partners, batch.partners, scale[2], smoothing=0.0)
-        loss = loss + config.partner_weight * partner_loss
+    if len(partners):
+        loss = loss + config.partner_weight * partner_loss(z, partners, batch.partners, scale[2])
+    if logits is not None:
+        loss = loss + config.class_weight * class_loss(logits, batch.classes, task.source.columns.together)
     return loss
 
 
+def learn(
+    model: Aligned, optimizer: torch.optim.Optimizer, task: Task, config: AlignConfig, step: int
+) -> torch.Tensor:
+    """One step. Its random numbers depend on seed, step and process alone, so that a run can be resumed."""
+    torch.manual_seed((config.seed * SEEDS + step) * WORKERS + parallel.rank())
+    model.train()
+    cosine_rate(optimizer, step / config.steps, config.warmup)
+    batch = task.source.batch(config.batch // parallel.workers(), step / config.steps)
+    loss = loss_of(model, task, batch, config)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    parallel.average(model.parameters())
+    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    optimizer.step()
+    return loss
+
+
+def fresh(modality: str, config: AlignConfig) -> ConvNet:
+    """An untrained tower, the same for the same seed."""
+    torch.manual_seed(config.seed)
+    return ConvNet(NETS[modality])
+
+
 def align(task: Task, tower: ConvNet, config: AlignConfig, path: Path) -> Aligned:
-    """Train; goes on from `path` after an interruption."""
-    model = Aligned(tower, config)
+    """Train; goes on from `path` after an interruption. The first of several processes speaks and writes."""
+    model = Aligned(tower, len(task.source.columns.together), config)
     if config.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(model, config)
     done = load_checkpoint(path, model, optimizer)
-    torch.manual_seed(config.seed + done)
-    progress = Progress(path.stem, config.steps)
+    progress = Progress(path, config.steps)
     for step in range(done, config.steps):
-        model.train()
-        cosine_rate(optimizer, step / config.steps, config.warmup)
-        loss = loss_of(model, task.hub, task.source.batch(config.batch, step / config.steps), config)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
+        loss = learn(model, optimizer, task, config, step)
+        if parallel.rank():
+            continue
         progress.step(step, loss)
         if (step + 1) % config.check_every == 0 or step + 1 == config.steps:
             model.eval()
-            scales = [round(scale, 1) for scale in model.log_scale.exp().tolist()]
-            progress.say(f"{task.check(model.tower, step / config.steps)}  scales {scales}")
+            progress.check(step, task.check(model.tower, step / config.steps), model.log_scale.exp().tolist())
             save_checkpoint(path, model, optimizer, step + 1)
     return model.eval()
 
 
-def finished(out: Path, modality: str) -> ConvNet:
+def finished(out: Path, modality: str, *, refitted: bool = True) -> ConvNet:
     """The tower of a checkpoint, with its refitted head where there is one, for those who build on it."""
     tower = ConvNet(NETS[modality])
     state = torch.load(out / f"{modality}.pt", weights_only=True)["tower"]
     tower.load_state_dict({k.removeprefix("tower."): v for k, v in state.items() if k.startswith("tower.")})
-    refitted = out / f"{modality}_head.pt"
-    if refitted.exists():
-        tower.head.load_state_dict(torch.load(refitted, weights_only=True)["head"])
+    head = out / f"{modality}_head.pt"
+    if refitted and head.exists():
+        tower.head.load_state_dict(torch.load(head, weights_only=True)["head"])
     return tower.eval()
 
 

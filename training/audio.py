@@ -8,10 +8,9 @@ import torch
 
 from models.samples import AudioSample
 from models.small.nets import ConvNet
-from models.small.sizes import NETS
 from models.small.sounds import prepare_audio
 from models.small.text import TextTower
-from training.align import Hub, Task, align
+from training.align import Figures, Hub, Task, align, fresh
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.index import read_index, split_of
@@ -28,10 +27,10 @@ def train_audio(data: Path, cache: Path, out: Path, text: TextTower) -> ConvNet:
     val = split_of(items, "audio", "val")
     views = [prepare_audio(AudioSample(waveform)).tensor for waveform in waveforms(data, val)]
 
-    def check(tower: ConvNet, _: float) -> str:
+    def check(tower: ConvNet, _: float) -> Figures:
         return by_archive(pooled(tower, views), val, space)
 
     source = SoundSource(training_mels(data, cache, train), train, space)
-    tower = ConvNet(NETS["audio"])
+    tower = fresh("audio", CONFIG)
     align(Task(Hub(space, torch.empty(0)), source, check), tower, CONFIG, out / "audio.pt")
     return tower

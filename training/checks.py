@@ -36,12 +36,12 @@ def top1(z: torch.Tensor, items: Sequence[Item], space: Space) -> float:
     return float(np.mean([names[column] == item.label for column, item in zip(found, items, strict=True)]))
 
 
-def by_archive(z: torch.Tensor, items: Sequence[Item], space: Space) -> str:
+def by_archive(z: torch.Tensor, items: Sequence[Item], space: Space) -> dict[str, float]:
     """Zero-shot top-1 of every archive, over the archive's own names, single labels only."""
-    said = []
+    found = {}
     for archive in dict.fromkeys(item.archive for item in items):
         rows = [r for r, item in enumerate(items) if item.archive == archive and item.label in space.names]
         own = [items[row] for row in rows]
         if len({item.label for item in own}) > 1:
-            said.append(f"{Path(archive).stem} {top1(z[rows], own, space):.3f}")
-    return "  ".join(said)
+            found[Path(archive).stem] = top1(z[rows], own, space)
+    return found

@@ -36,6 +36,7 @@ class AlignConfig:
     concept_weight: float = 1.0
     cosine_weight: float = 1.0
     partner_weight: float = 0.3
+    class_weight: float = 0.0  # of a plain classifier beside the head
     check_every: int = 400  # steps
     channels_last: bool = True
     seed: int = 0

@@ -10,9 +10,8 @@ import torch
 from models.samples import DepthSample
 from models.small.nets import ConvNet
 from models.small.pictures import DEPTH_SIDE, depth_planes, prepare_depth
-from models.small.sizes import NETS
 from models.small.text import TextTower
-from training.align import Hub, Task, align
+from training.align import Figures, Hub, Task, align, fresh
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.index import read_index, split_of
@@ -34,13 +33,13 @@ def train_depth(data: Path, out: Path, text: TextTower, image: ConvNet) -> ConvN
     views = [prepare_depth(DepthSample(metres)).tensor for metres in depth_metres(data, val)]
     seen = partner_vectors(data, [item for item in items if item.split == "val"], image)
 
-    def check(tower: ConvNet, _: float) -> str:
+    def check(tower: ConvNet, _: float) -> Figures:
         z = pooled(tower, views)
-        return f"{by_archive(z, val, space)}  {paired_recall(z, val, *seen)}"
+        return by_archive(z, val, space) | paired_recall(z, val, *seen)
 
     stored = np.stack([depth_planes(metres, STORED_SIDE, kept=1.0) for metres in depth_metres(data, train)])
     partner, pictures = partner_vectors(data, [item for item in items if item.split == "train"], image)
     source = MapSource(torch.from_numpy(stored), Columns(train, space, partner), SHARES, DEPTH_SIDE)
-    tower = ConvNet(NETS["depth"])
+    tower = fresh("depth", CONFIG)
     align(Task(Hub(space, pictures), source, check), tower, CONFIG, out / "depth.pt")
     return tower

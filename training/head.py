@@ -36,7 +36,7 @@ def features(tower: ConvNet, pixels: np.ndarray, batch: int = 200) -> torch.Tens
     for start in range(0, len(pixels), batch):
         x = image_input(pixels[start : start + batch]).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            found.append(tower.stages(tower.stem(x)).flatten(2).mean(-1).float())
+            found.append(tower.features(x).float())
     return torch.cat(found)
 
 

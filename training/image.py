@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from models.small.nets import ConvNet
 from models.small.pictures import image_input
-from models.small.sizes import NETS
 from models.small.text import TextTower
-from training.align import Hub, Task, align
+from training.align import Figures, Hub, Task, align, fresh
 from training.augment import random_colour, random_crops, random_light
 from training.checks import by_archive, outputs
 from training.config import AlignConfig
@@ -21,12 +19,12 @@ from training.labelled import Batch, Columns
 from training.pictures import Pictures, training_pictures, validation_pictures
 from training.space import Space, say, space_of
 
-CONFIG = AlignConfig(steps=8400)
-SIDES = ((0.0, 32), (0.45, 48), (0.8, 64))  # from this share of the steps on, pixels
+CONFIG = AlignConfig(steps=11_000, class_weight=1.0, check_every=500)
+SIDES = ((0.0, 32), (0.25, 48), (0.65, 64))  # from this share of the steps on, pixels
 SHARES = {  # of a batch
-    "images/tiny_imagenet.npz": 0.65,
-    "images/cifar10.npz": 0.13,
-    "images/caltech101.zip": 0.15,
+    "images/tiny_imagenet.npz": 0.66,
+    "images/cifar10.npz": 0.16,
+    "images/caltech101.zip": 0.11,
     "images/flickr1k.zip": 0.03,
     "thermal/roadscene.zip": 0.015,
     "depth/sevenscenes_kitchen.zip": 0.01,
@@ -51,14 +49,10 @@ class PictureSource:
         for item in items:
             counts[item.archive] += 1
         self.weights = torch.tensor([SHARES[item.archive] / counts[item.archive] for item in items])
-        self.queue = torch.empty(0, dtype=torch.int64)
 
     def batch(self, size: int, done: float) -> Batch:
-        if len(self.queue) < size:
-            self.queue = torch.multinomial(self.weights, 100 * size)  # without replacement
-        rows, self.queue = self.queue[:size], self.queue[size:]
-        x = image_input(self.pixels[np.sort(rows.numpy())])
-        rows = rows.sort().values
+        rows = torch.multinomial(self.weights, size, replacement=True).sort().values
+        x = image_input(self.pixels[rows.numpy()])
         x = random_colour(random_light(random_crops(x, side_at(done), smallest=0.5)))
         x = x.contiguous(memory_format=torch.channels_last)
         return self.columns.batch(x, rows)
@@ -81,11 +75,10 @@ def train_image(data: Path, cache: Path, out: Path, text: TextTower) -> ConvNet:
     partner, captions = caption_vectors(data, text, "train")
     source = PictureSource(training_pictures(data, cache), space, partner)
 
-    def check(tower: ConvNet, done: float) -> str:
-        side = side_at(done)
-        seen = validation_pictures(data, cache, side)
-        return f"side {side}  " + by_archive(outputs(tower, image_input(seen.pixels)), seen.items, space)
+    def check(tower: ConvNet, done: float) -> Figures:
+        seen = validation_pictures(data, cache, side_at(done))
+        return by_archive(outputs(tower, image_input(seen.pixels)), seen.items, space)
 
-    tower = ConvNet(NETS["image"])
+    tower = fresh("image", CONFIG)
     align(Task(Hub(space, captions), source, check), tower, CONFIG, out / "image.pt")
     return tower

@@ -9,9 +9,8 @@ import torch
 from models.samples import ImuSample
 from models.small.movements import RATE_HZ, prepare_imu
 from models.small.nets import ConvNet
-from models.small.sizes import NETS
 from models.small.text import TextTower
-from training.align import Hub, Task, align
+from training.align import Figures, Hub, Task, align, fresh
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.index import read_index, split_of
@@ -29,10 +28,10 @@ def train_imu(data: Path, out: Path, text: TextTower) -> ConvNet:
     samples = [ImuSample(values, sample_rate=RATE_HZ) for values in recordings(data, val)]
     views = [prepare_imu(sample).tensor for sample in samples]
 
-    def check(tower: ConvNet, _: float) -> str:
+    def check(tower: ConvNet, _: float) -> Figures:
         return by_archive(pooled(tower, views), val, space)
 
     source = MovementSource(recordings(data, train), train, space)
-    tower = ConvNet(NETS["imu"])
+    tower = fresh("imu", CONFIG)
     align(Task(Hub(space, torch.empty(0)), source, check), tower, CONFIG, out / "imu.pt")
     return tower

@@ -14,16 +14,20 @@ from training.space import Space
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` (n, *shape); columns of `names`, `concepts`, `partners`, each (n,) with -1 = none."""
+    """`inputs` (n, *shape); columns of `names`, `concepts`, `partners`, `classes`, (n,) each, -1 = none."""
 
     inputs: torch.Tensor
     names: torch.Tensor
     concepts: torch.Tensor
     partners: torch.Tensor
+    classes: torch.Tensor
 
 
 class Columns:
-    """Where each item stands in the space: `names`, `concepts`, `partners`, each int64 (items,)."""
+    """Where each item stands in the space: `names`, `concepts`, `partners`, `classes`, each int64 (items,).
+
+    A class is a label of one data set; `together`: bool (classes, classes), True within a data set.
+    """
 
     def __init__(self, items: list[Item], space: Space, partner: Mapping[str, int] | None = None) -> None:
         partner = partner or {}
@@ -31,9 +35,16 @@ class Columns:
         self.names = torch.tensor([space.name_column(item) for item in items])
         self.concepts = torch.tensor([space.concept_column(item) for item in items])
         self.partners = torch.tensor([partner.get(item.pair_id, -1) for item in items])
+        labels = [(item.archive, item.label) for item in items]
+        classes = sorted({pair for pair in labels if pair[1] and "|" not in pair[1]})
+        column = {pair: place for place, pair in enumerate(classes)}
+        self.classes = torch.tensor([column.get(pair, -1) for pair in labels])
+        archives = [archive for archive, _ in classes]
+        self.together = torch.tensor([[one == other for other in archives] for one in archives])
 
     def batch(self, inputs: torch.Tensor, rows: torch.Tensor) -> Batch:
-        return Batch(inputs, self.names[rows], self.concepts[rows], self.partners[rows])
+        columns = (self.names, self.concepts, self.partners, self.classes)
+        return Batch(inputs, *(column[rows] for column in columns))
 
 
 def rarity_weights(items: list[Item], shares: Mapping[str, float]) -> torch.Tensor:

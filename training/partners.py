@@ -26,14 +26,16 @@ def partner_vectors(data: Path, items: list[Item], image: ConvNet) -> tuple[dict
     return rows, seen.view(len(pictures), len(KEPT), -1)
 
 
-def paired_recall(z: torch.Tensor, items: list[Item], rows: dict[str, int], pictures: torch.Tensor) -> str:
-    """Recall at 1 from map to picture, among the pairs of each archive; the middle crop of the pictures."""
-    said = []
+def paired_recall(
+    z: torch.Tensor, items: list[Item], rows: dict[str, int], pictures: torch.Tensor
+) -> dict[str, float]:
+    """Recall at 1 from map to picture, among the pairs of each archive; the first crop of the pictures."""
+    found = {}
     for archive in dict.fromkeys(item.archive for item in items if item.pair_id):
         own = [row for row, item in enumerate(items) if item.archive == archive]
         partners = pictures[[rows[items[row].pair_id] for row in own], 0]
-        said.append(f"{Path(archive).stem} R@1 {recall(z[own], partners):.3f} of {len(own)}")
-    return "  ".join(said)
+        found[f"{Path(archive).stem} R@1"] = recall(z[own], partners)
+    return found
 
 
 def recall(z: torch.Tensor, partners: torch.Tensor, at: int = 1) -> float:

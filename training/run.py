@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from models.small.text import TextTower
+from training import parallel
 from training.align import finished
 from training.audio import train_audio
 from training.config import TextConfig
@@ -28,7 +30,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="decoded pictures and sounds; default OUT/cache")
     parser.add_argument("--modality", nargs="*", default=list(LATER), choices=LATER)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that share the image tower's batches"
+    )
     return parser.parse_args()
+
+
+def image_stage(data: Path, cache: Path, out: Path, text: TextTower, workers: int) -> None:
+    """The trunk in several processes, then the head."""
+    parallel.run(workers, train_image, data, cache, out, text)
+    refit_head(data, cache, out, text, finished(out, "image", refitted=False))
 
 
 def main() -> None:
@@ -37,7 +48,7 @@ def main() -> None:
     text = train_text(chosen.data, chosen.out, TextConfig())
     data, out, cache = chosen.data, chosen.out, chosen.cache or chosen.out / "cache"
     stages: dict[str, Callable[[], object]] = {
-        "image": lambda: refit_head(data, cache, out, text, train_image(data, cache, out, text)),
+        "image": lambda: image_stage(data, cache, out, text, chosen.workers),
         "audio": lambda: train_audio(data, cache, out, text),
         "imu": lambda: train_imu(data, out, text),
         "thermal": lambda: train_thermal(data, out, text, finished(out, "image")),

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -71,6 +73,13 @@ def batches(lengths: torch.Tensor, size: int, rng: random.Random) -> list[torch.
     return cut
 
 
+def passes(lengths: torch.Tensor, config: TextConfig) -> Iterator[torch.Tensor]:
+    """Batches without end; the same ones for the same seed."""
+    rng = random.Random(config.seed)
+    while True:
+        yield from batches(lengths, config.batch, rng)
+
+
 @torch.inference_mode()
 def vectors(tower: TextTower, ids: torch.Tensor) -> torch.Tensor:
     """Raw head outputs (n, DIM), float32; texts of like length are encoded together."""
@@ -97,12 +106,11 @@ def distil(data: Path, out: Path, config: TextConfig) -> TextTower:
     optimizer = _optimizer(tower, config)
     steps = config.samples // config.batch
     done = load_checkpoint(out / "text.pt", tower, optimizer)
-    progress = Progress("text", steps)
-    rng = random.Random(config.seed + done)
-    queue: list[torch.Tensor] = []
-    for step in range(done, steps):
-        queue = queue or batches(lengths[rows], config.batch, rng)
-        chosen = rows[queue.pop()]
+    progress = Progress(out / "text.pt", steps)
+    for step, drawn in enumerate(islice(passes(lengths[rows], config), steps)):
+        if step < done:
+            continue
+        chosen = rows[drawn]
         cosine_rate(optimizer, step / steps, config.warmup)
         with torch.autocast("cpu", torch.bfloat16):
             said = tower(ids[chosen])
@@ -114,8 +122,8 @@ def distil(data: Path, out: Path, config: TextConfig) -> TextTower:
         progress.step(step, loss)
         if (step + 1) % 400 == 0 or step + 1 == steps:
             cosines = functional.cosine_similarity(vectors(tower, val_ids), val_targets)
-            heard, made = cosines[:-1000].mean(), cosines[-1000:].mean()
-            progress.say(f"cosine: captions {heard:.3f}, phrases {made:.3f}")
+            heard, made = float(cosines[:-1000].mean()), float(cosines[-1000:].mean())
+            progress.check(step, {"cosine captions": heard, "cosine phrases": made}, ())
             save_checkpoint(out / "text.pt", tower, optimizer, step + 1)
     return tower
 

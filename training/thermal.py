@@ -9,9 +9,8 @@ import numpy as np
 from models.samples import ThermalSample
 from models.small.nets import ConvNet
 from models.small.pictures import THERMAL_SIDE, plane, prepare_thermal, thermal_input
-from models.small.sizes import NETS
 from models.small.text import TextTower
-from training.align import Hub, Task, align
+from training.align import Figures, Hub, Task, align, fresh
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.index import read_index, split_of
@@ -37,13 +36,13 @@ def train_thermal(data: Path, out: Path, text: TextTower, image: ConvNet) -> Con
     views = [prepare_thermal(ThermalSample(values)).tensor for values in thermal_values(data, val)]
     seen = partner_vectors(data, [item for item in items if item.split == "val"], image)
 
-    def check(tower: ConvNet, _: float) -> str:
+    def check(tower: ConvNet, _: float) -> Figures:
         z = pooled(tower, views)
-        return f"{by_archive(z, val, space)}  {paired_recall(z, val, *seen)}"
+        return by_archive(z, val, space) | paired_recall(z, val, *seen)
 
     stored = np.stack([plane(values, STORED_SIDE, kept=1.0) for values in thermal_values(data, train)])
     partner, pictures = partner_vectors(data, [item for item in items if item.split == "train"], image)
     source = MapSource(thermal_input(stored), Columns(train, space, partner), SHARES, THERMAL_SIDE)
-    tower = ConvNet(NETS["thermal"])
+    tower = fresh("thermal", CONFIG)
     align(Task(Hub(space, pictures), source, check), tower, CONFIG, out / "thermal.pt")
     return tower

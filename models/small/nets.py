@@ -65,6 +65,11 @@ class ConvNet(nn.Module):
         self.stages = nn.Sequential(*blocks)
         self.head = nn.Linear(width, DIM)
 
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """What the last layer sees, (n, channels, *size) -> (n, width)."""
+        y: torch.Tensor = self.stages(self.stem(x)).flatten(2).mean(-1)
+        return y
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = self.head(self.stages(self.stem(x)).flatten(2).mean(-1))
+        y: torch.Tensor = self.head(self.features(x))
         return y
