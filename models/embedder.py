@@ -18,6 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from models.errors import ParameterError, UnknownModalityError
+from models.media.limits import DEFAULT_LIMITS, Limits
+from models.modalities import MODALITIES, Modality, decode
 from models.samples import Sample
 
 VIEWS_PER_FORWARD = 32
@@ -66,7 +68,9 @@ class Embedder:
 
     `identity` is a hash of weights and preprocessing: vectors of different identities are never
     comparable. `background[(query modality, item modality)]` is mean and standard deviation of the
-    cosine between unrelated items, where the model knows it.
+    cosine between unrelated items, where the model knows it. `senses` are the modalities whose files it can
+    read: all of MODALITIES, and those bound to it; `bound`: the identities of the bound ones' own towers,
+    which are no part of the model's.
     """
 
     name: str
@@ -78,6 +82,8 @@ class Embedder:
     precision: str = "fp32"
     allows_shortening: bool = False
     background: Background = field(default_factory=dict)
+    senses: Mapping[str, Modality] = field(default_factory=lambda: MODALITIES)
+    bound: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         expect_precision(self.precision)
@@ -101,6 +107,12 @@ class Embedder:
                 f"{self.name} has no encoder for {modality!r}; it has {', '.join(self.towers)}"
             )
         return tower
+
+    def decode(
+        self, modality: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS, **params: object
+    ) -> Sample:
+        """The sample in a file's bytes, as `models.decode`, of bound senses too. Raises SensoriumError."""
+        return decode(modality, data, limits=limits, among=self.senses, **params)
 
     def prepare(self, modality: str, sample: Sample) -> Views:
         """Views of one sample: what the tower takes. Raises MediaError."""

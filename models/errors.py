@@ -53,3 +53,9 @@ class WeightsError(SensoriumError):
     """Weights that are absent, incomplete, of another shape or of another hash than expected."""
 
     code = "invalid_weights"
+
+
+class BindingError(SensoriumError):
+    """A bound modality that is damaged, of another model, or of a name that is taken."""
+
+    code = "unusable_binding"

@@ -11,10 +11,12 @@ from typing import TypeAlias
 import torch
 
 from models.assembly import Assembly
+from models.bound.attach import attach, read_cards
 from models.download import Remote, fetch
 from models.embedder import TOWER_OF, Embedder, expect_precision
 from models.errors import ParameterError, UnknownModalityError, UnknownModelError, WeightsError
 from models.imagebind.assemble import assemble as assemble_imagebind
+from models.modalities import MODALITIES
 from models.registry import OPEN_CLIP_PREFIX, REGISTRY, Entry, cache_dir, entry_of
 
 log = logging.getLogger(__name__)
@@ -95,20 +97,22 @@ def _expect_device(device: str) -> None:
         )
 
 
-def load(
+def load(  # noqa: PLR0913 - the settings of a model
     name: str,
     *,
     weights: Path | str | None = None,
     modalities: Sequence[str] | None = None,
     device: str = "cpu",
     precision: str = "fp32",
+    bound: Sequence[Path | str] = (),
 ) -> Embedder:
     """A model by its registered name, ready to embed.
 
     `weights`: a checkpoint to take in place of the registered one (file, or folder made by convert).
     `modalities`: the encoders to load, None for all. `precision`: fp32 or bf16.
+    `bound`: folders of senses that were bound to this model (`sensorium bind`), to be loaded beside its own.
     Downloads only where the model is registered with a URL, is not cached and no `weights` are given.
-    Raises UnknownModelError, UnknownModalityError, WeightsError, ParameterError.
+    Raises UnknownModelError, UnknownModalityError, WeightsError, ParameterError, BindingError.
     """
     entry = entry_of(name)
     if entry is None:
@@ -117,16 +121,20 @@ def load(
     _expect_device(device)
     expect_precision(precision)
     path = None if weights is None else Path(weights)
+    cards = read_cards([Path(folder) for folder in bound])
     log.info("loading %s, licence: %s", name, entry.licence)
     made = FAMILIES[entry.name](name, path, chosen)
+    gained = attach(cards, name, made)
     return Embedder(
         name=name,
         dim=made.dim,
-        towers=made.towers,
+        towers={**made.towers, **gained.towers},
         identity=made.identity,
         licence=entry.licence,
         device=device,
         precision=precision,
         allows_shortening=made.allows_shortening,
-        background=made.background,
+        background={**made.background, **gained.background},
+        senses={**MODALITIES, **gained.senses},
+        bound=gained.identities,
     )

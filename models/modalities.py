@@ -1,6 +1,7 @@
 """The modalities, as data: what each accepts, how its files are decoded, and a tiny valid sample.
 
-To add one: a decoder under `media/` and one entry in MODALITIES.
+To add one: a decoder under `media/` and one entry in MODALITIES. A loaded model carries these and the senses
+that were bound to it (models/bound).
 """
 
 from collections.abc import Callable, Mapping
@@ -160,11 +161,11 @@ MODALITIES: Mapping[str, Modality] = MappingProxyType(
 )
 
 
-def modality_named(name: str) -> Modality:
+def modality_named(name: str, among: Mapping[str, Modality] = MODALITIES) -> Modality:
     """Raises UnknownModalityError."""
-    if name not in MODALITIES:
-        raise UnknownModalityError(f"{name!r} is no modality; there are {', '.join(MODALITIES)}")
-    return MODALITIES[name]
+    if name not in among:
+        raise UnknownModalityError(f"{name!r} is no modality; there are {', '.join(among)}")
+    return among[name]
 
 
 def _parse(modality: Modality, params: Mapping[str, object]) -> dict[str, object]:
@@ -176,14 +177,21 @@ def _parse(modality: Modality, params: Mapping[str, object]) -> dict[str, object
 
 
 def decode(
-    modality: str, data: bytes | bytearray | memoryview, *, limits: Limits = DEFAULT_LIMITS, **params: object
+    modality: str,
+    data: bytes | bytearray | memoryview,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    among: Mapping[str, Modality] = MODALITIES,
+    **params: object,
 ) -> Sample:
     """The sample in a file's bytes; `params` as the modality accepts them, None = left out.
+
+    `among`: the modalities there are, for models that know more than the usual ones.
 
     Raises nothing but the SensoriumError family: UnknownModalityError, ParameterError,
     UnsupportedMediaError, MediaTooLargeError, and MediaError for empty or broken data.
     """
-    chosen = modality_named(modality)
+    chosen = modality_named(modality, among)
     parsed = _parse(chosen, params)
     if not isinstance(data, bytes | bytearray | memoryview):
         raise ParameterError(f"data has to be the bytes of a file, not {type(data).__name__}")

@@ -178,6 +178,27 @@ class ImuSample:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class ArraySample:
+    """A file of a bound sense: float32 (D,), (samples, channels) or (height, width, channels), as stored."""
+
+    values: Float32
+
+    def __post_init__(self) -> None:
+        _expect(
+            self.values.dtype == np.float32 and 1 <= self.values.ndim <= 3 and self.values.size > 0,
+            f"an array is float32 with one to three axes, not {self.values.dtype} {self.values.shape}",
+        )
+        _expect(bool(np.isfinite(self.values).all()), "the array holds values that are not finite")
+
+
 Sample: TypeAlias = (
-    TextSample | ImageSample | VideoSample | AudioSample | DepthSample | ThermalSample | ImuSample
+    TextSample
+    | ImageSample
+    | VideoSample
+    | AudioSample
+    | DepthSample
+    | ThermalSample
+    | ImuSample
+    | ArraySample
 )

@@ -24,6 +24,9 @@ cli = typer.Typer(
 Model = Annotated[str | None, typer.Option(help="Model to load (see `sensorium models`).")]
 Weights = Annotated[Path | None, typer.Option(help="File with the weights, in place of the usual ones.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1")]
+Bound = Annotated[
+    list[str] | None, typer.Option(help="Folder of a sense that was bound to the model; repeatable.")
+]
 Precision = Annotated[str | None, typer.Option(help="fp32 or bf16")]
 
 
@@ -45,6 +48,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options
     model: Model = None,
     weights: Weights = None,
     modalities: Annotated[str | None, typer.Option(help="Comma list of modalities to load.")] = None,
+    bound: Bound = None,
     device: Device = None,
     precision: Precision = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the collections.")] = None,
@@ -56,6 +60,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options
         model=model,
         weights=weights,
         modalities=modalities,
+        bound=bound or None,
         device=device,
         precision=precision,
         data_dir=data_dir,
@@ -74,6 +79,7 @@ def embed(  # noqa: PLR0913, PLR0917 - the options
     modality: Annotated[
         str | None, typer.Option(help="What the files are, where their endings leave it open.")
     ] = None,
+    bound: Bound = None,
     device: Device = None,
     precision: Precision = None,
     sample_rate: Annotated[float | None, typer.Option(help="IMU: samples per second [Hz].")] = None,
@@ -88,7 +94,9 @@ def embed(  # noqa: PLR0913, PLR0917 - the options
 
     A file that cannot be used is named on stderr; the others go on, and the exit code is 1.
     """
-    settings = settings_from(model=model, weights=weights, device=device, precision=precision)
+    settings = settings_from(
+        model=model, weights=weights, bound=bound or None, device=device, precision=precision
+    )
     from service import embed_files  # noqa: PLC0415 - loads torch
 
     params = {

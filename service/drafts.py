@@ -13,7 +13,7 @@ import orjson
 from models.errors import ParameterError, UnsupportedMediaError
 from models.modalities import MODALITIES, modality_of_file
 from service.errors import LocatedError
-from service.parts import Fused, Media, Part, leaves, parse_part, ready_of, too_many
+from service.parts import Fused, Media, Part, Senses, leaves, parse_part, ready_of, too_many
 from service.requests import File
 
 ITEM_FIELDS = ("id", "content", "vector", "modality", "metadata")
@@ -42,7 +42,7 @@ class Refused:
     file: str | None = None
 
 
-def part_of(value: Mapping[str, Any], where: str) -> Part:
+def part_of(value: Mapping[str, Any], where: str, senses: Senses) -> Part:
     """The item's content, or its ready vector as a part."""
     if ("content" in value) == ("vector" in value):
         raise LocatedError(
@@ -51,9 +51,9 @@ def part_of(value: Mapping[str, Any], where: str) -> Part:
     if "content" in value:
         if "modality" in value:
             raise LocatedError(ParameterError("`modality` goes with `vector` only"), f"{where}.modality")
-        return parse_part(value["content"], f"{where}.content")
+        return parse_part(value["content"], f"{where}.content", senses=senses)
     try:
-        return Part(ready_of(value["vector"], value.get("modality", "text")), f"{where}.vector")
+        return Part(ready_of(value["vector"], value.get("modality", "text"), senses), f"{where}.vector")
     except ParameterError as error:
         raise LocatedError(error, f"{where}.vector") from error
 
@@ -83,14 +83,14 @@ def check_addressable(identifier: str, where: str) -> None:
         raise LocatedError(ParameterError(message, code="invalid_id"), where)
 
 
-def draft_of(value: Any, where: str) -> Draft:
+def draft_of(value: Any, where: str, senses: Senses) -> Draft:
     if not isinstance(value, dict):
         raise LocatedError(ParameterError("an item is an object with `content` or `vector`"), where)
     for name in value:
         if name not in ITEM_FIELDS:
             message = f"unknown field {name!r}; accepted: {', '.join(ITEM_FIELDS)}"
             raise LocatedError(ParameterError(message), f"{where}.{name}")
-    part = part_of(value, where)
+    part = part_of(value, where, senses)
     metadata, given = value.get("metadata"), value.get("id")
     if metadata is not None and not isinstance(metadata, dict):
         raise LocatedError(ParameterError("metadata has to be an object"), f"{where}.metadata")
@@ -101,9 +101,9 @@ def draft_of(value: Any, where: str) -> Draft:
     return Draft(part, where, identifier, given is not None, metadata or {})
 
 
-def draft_or_refused(value: Any, where: str) -> Draft | Refused:
+def draft_or_refused(value: Any, where: str, senses: Senses) -> Draft | Refused:
     try:
-        return draft_of(value, where)
+        return draft_of(value, where, senses)
     except LocatedError as error:
         given = value.get("id") if isinstance(value, dict) else None
         return Refused(error, given if isinstance(given, str) else None)
@@ -127,11 +127,11 @@ def without_duplicates(drafts: Sequence[Draft | Refused]) -> list[Draft | Refuse
     return kept
 
 
-def drafts_of(items: Sequence[Any], most: int) -> list[Draft | Refused]:
+def drafts_of(items: Sequence[Any], most: int, senses: Senses = MODALITIES) -> list[Draft | Refused]:
     """The items of a JSON request. Raises LocatedError around TooLargeError."""
     if len(items) > most:
         raise too_many(len(items), "items", most)
-    drafts = [draft_or_refused(value, f"items[{i}]") for i, value in enumerate(items)]
+    drafts = [draft_or_refused(value, f"items[{i}]", senses) for i, value in enumerate(items)]
     count = sum(1 for draft in drafts if isinstance(draft, Draft) for _ in leaves(draft.part))
     if count > most:
         raise too_many(count, "items", most)
@@ -142,13 +142,15 @@ def drafts_of(items: Sequence[Any], most: int) -> list[Draft | Refused]:
 class FileFields:
     """What a form says beside its files.
 
-    One modality for all (or None), parameters of the decoders, and by file name metadata and ids.
+    One modality for all (or None), parameters of the decoders, and by file name metadata and ids; `senses`
+    are the modalities there are.
     """
 
     modality: str | None
     params: Mapping[str, Any]
     metadata: Mapping[str, Any]
     ids: Mapping[str, Any]
+    senses: Senses = field(default_factory=lambda: MODALITIES)
 
 
 def draft_of_file(file: File, where: str, fields: FileFields) -> Draft:
@@ -164,7 +166,7 @@ def draft_of_file(file: File, where: str, fields: FileFields) -> Draft:
             f"neither {file.name!r} nor {file.media_type!r} tells the modality; add the form field `modality`"
         )
         raise LocatedError(UnsupportedMediaError(message), where)
-    accepted = MODALITIES[modality].params
+    accepted = fields.senses[modality].params
     params = {name: value for name, value in fields.params.items() if name in accepted}
     part = Part(Media(modality, file.data, file.media_type, params), where)
     metadata = fields.metadata.get(file.name, {"file": file.name})

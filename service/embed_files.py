@@ -12,7 +12,7 @@ import orjson
 import models
 from models.embedder import Embedder
 from models.errors import SensoriumError, UnsupportedMediaError
-from models.modalities import MODALITIES, decode, modality_named, modality_of_file
+from models.modalities import MODALITIES, modality_named, modality_of_file
 from service.engine import limits_of
 from service.settings import Settings
 
@@ -24,10 +24,10 @@ def embedding(
     name = modality or modality_of_file(path.name)
     if name is None:
         raise UnsupportedMediaError(
-            f"the ending {path.suffix!r} leaves open what it is; add --modality {'|'.join(MODALITIES)}"
+            f"the ending {path.suffix!r} leaves open what it is; add --modality {'|'.join(embedder.senses)}"
         )
-    accepted = {key: value for key, value in params.items() if key in MODALITIES[name].params}
-    sample = decode(name, path.read_bytes(), limits=limits_of(settings), **accepted)
+    accepted = {key: value for key, value in params.items() if key in embedder.senses[name].params}
+    sample = embedder.decode(name, path.read_bytes(), limits=limits_of(settings), **accepted)
     return {"file": str(path), "modality": name, "embedding": embedder.embed(name, [sample])[0]}
 
 
@@ -48,15 +48,18 @@ def print_embedding(
 def run(settings: Settings, files: Sequence[Path], modality: str | None, params: Mapping[str, Any]) -> int:
     """Print a line per file to stdout, faults to stderr. Gives the exit code."""
     try:
-        if modality is not None:
-            modality_named(modality)
+        if modality is not None and not settings.bound:
+            modality_named(modality, MODALITIES)  # before minutes are spent on loading
         embedder = models.load(
             settings.model,
             weights=settings.weights,
             modalities=settings.modalities,
             device=settings.device,
             precision=settings.precision,
+            bound=settings.bound,
         )
+        if modality is not None:
+            modality_named(modality, embedder.senses)
     except (SensoriumError, OSError) as error:
         print(f"{settings.model}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1

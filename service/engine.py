@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from index.errors import StoreError
 from models.embedder import Embedder
 from models.errors import SensoriumError, UnknownModelError
 from models.media.limits import DEFAULT_LIMITS, Limits
-from models.modalities import MODALITIES
+from models.modalities import MODALITIES, Modality
 from models.registry import entry_of
 from service.batcher import Batcher
 from service.daemon import in_daemon_thread
@@ -54,7 +54,7 @@ def opened(folder: Path) -> Store:
 def warm_up(embedder: Embedder) -> None:
     """Send one tiny sample of each modality through, so that the first caller finds everything awake."""
     for name in embedder.modalities:
-        embedder.embed(name, [MODALITIES[name].sample()])
+        embedder.embed(name, [embedder.senses[name].sample()])
 
 
 class Engine:
@@ -93,6 +93,11 @@ class Engine:
     def loaded(self) -> Embedder | None:
         """The model, None before it is loaded."""
         return self._embedder
+
+    @property
+    def senses(self) -> Mapping[str, Modality]:
+        """The modalities there are: those of the loaded model, before it is loaded those of all models."""
+        return MODALITIES if self._embedder is None else self._embedder.senses
 
     @property
     def store(self) -> Store:
@@ -187,6 +192,7 @@ class Engine:
             modalities=settings.modalities,
             device=settings.device,
             precision=settings.precision,
+            bound=settings.bound,
         )
         warm_up(embedder)
         return embedder

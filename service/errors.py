@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import MappingProxyType
@@ -78,9 +78,9 @@ class UnusableValueError(SensoriumError):
     code = "unusable_value"
 
 
-def unknown_modality(name: str) -> ParameterError:
-    """The error for a name that stands where a modality should."""
-    message = f"no modality {name!r}; there are {', '.join(MODALITIES)}"
+def unknown_modality(name: str, known: Iterable[str] = MODALITIES) -> ParameterError:
+    """The error for a name that stands where one of the `known` modalities should."""
+    message = f"no modality {name!r}; there are {', '.join(known)}"
     return ParameterError(message, code="unknown_modality")
 
 

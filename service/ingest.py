@@ -13,7 +13,7 @@ from service.drafts import Draft, Refused
 from service.engine import Engine
 from service.errors import LocatedError, fault_of
 from service.media_types import served_type
-from service.parts import Media, Part, Text
+from service.parts import Media, Part, Senses, Text
 from service.vectorizer import Embedded
 
 
@@ -40,19 +40,19 @@ def refusal(draft: Draft, error: LocatedError) -> Refused:
     return Refused(error, draft.id if draft.given_id else None, draft.file)
 
 
-def original_of(part: Part) -> tuple[bytes | None, str | None]:
+def original_of(part: Part, senses: Senses) -> tuple[bytes | None, str | None]:
     """The file that an item was made of; a text is a file as well, a blend or a vector is none."""
     content = part.content
     if isinstance(content, Media):
-        return content.data, served_type(content.modality, content.data, content.media_type)
+        return content.data, served_type(senses[content.modality], content.data, content.media_type)
     if isinstance(content, Text):
         data = content.text.encode()
-        return data, served_type("text", data)
+        return data, served_type(senses["text"], data)
     return None, None
 
 
-def item_of(draft: Draft, embedded: Embedded) -> Item:
-    media, media_type = original_of(draft.part)
+def item_of(draft: Draft, embedded: Embedded, senses: Senses) -> Item:
+    media, media_type = original_of(draft.part, senses)
     return Item(
         id=draft.id,
         modality=embedded.modality,
@@ -70,7 +70,7 @@ async def embed(engine: Engine, draft: Draft | Refused) -> Made | Refused:
         embedded = await engine.vectorizer.embed(draft.part)
     except LocatedError as error:
         return refusal(draft, error)
-    return Made(draft, item_of(draft, embedded), embedded.notes)
+    return Made(draft, item_of(draft, embedded, engine.embedder.senses), embedded.notes)
 
 
 def check(collection: Collection, made: Made | Refused) -> Made | Refused:

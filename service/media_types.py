@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from models.media import formats
-from models.modalities import ARRAY_TYPE, MODALITIES
+from models.modalities import ARRAY_TYPE, Modality
 
 UNKNOWN = "application/octet-stream"
 OF_FORMAT: Mapping[str, str] = MappingProxyType(
@@ -30,16 +30,16 @@ TEXT = "text/plain; charset=utf-8"
 TABLE = "text/csv"
 
 
-def served_type(modality: str, data: bytes, given: str | None = None) -> str:
+def served_type(modality: Modality, data: bytes, given: str | None = None) -> str:
     """By the first bytes; where those tell nothing, what was given if the modality takes it."""
-    if modality == "text":
+    if modality.name == "text":
         return TEXT
     found = formats.recognise(data) or ""
     if found in OF_CONTAINER:
-        return f"{'audio' if modality == 'audio' else 'video'}/{OF_CONTAINER[found]}"
+        return f"{'audio' if 'audio/wav' in modality.media_types else 'video'}/{OF_CONTAINER[found]}"
     if found in OF_FORMAT:
         return OF_FORMAT[found]
     stripped = (given or "").partition(";")[0].strip().lower()
-    if modality == "imu":
+    if TABLE in modality.media_types:
         return TABLE
-    return stripped if stripped in MODALITIES[modality].media_types else UNKNOWN
+    return stripped if stripped in modality.media_types else UNKNOWN

@@ -9,8 +9,9 @@ from fastapi import FastAPI, Path
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, WithJsonSchema
 
-from models.modalities import MODALITIES
-from service.parts import MEDIA, OPENAI_MEDIA
+from models.modalities import Modality
+from service.engine import Engine
+from service.parts import OPENAI_MEDIA, Senses
 
 MARK = "x-component"
 WEIGHT = {"type": "number", "default": 1, "description": "share in a blend; may be negative"}
@@ -44,7 +45,7 @@ CollectionName = Annotated[
     str,
     Path(description="the collection", json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"}),
 ]
-ONE_MODALITY: dict[str, Any] = {"enum": list(MODALITIES)}
+ONE_MODALITY: dict[str, Any] = {MARK: "Modality"}
 ModalityName = Annotated[str, Path(json_schema_extra=ONE_MODALITY)]
 MaybeModality = Annotated[str | None, WithJsonSchema({"anyOf": [ONE_MODALITY, {"type": "null"}]})]
 
@@ -106,10 +107,9 @@ PARAMS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def media_part(modality: str) -> dict[str, Any]:
-    accepted = MODALITIES[modality]
+def media_part(accepted: Modality) -> dict[str, Any]:
     params = {name: PARAMS.get(name, {}) for name in accepted.params}
-    return one_key(modality, FILE, params, f"A file: {', '.join(accepted.media_types)}")
+    return one_key(accepted.name, FILE, params, f"A file: {', '.join(accepted.media_types)}")
 
 
 def openai_parts() -> list[dict[str, Any]]:
@@ -136,14 +136,14 @@ def new_item(text: Any, vector: Any, modality: Any) -> dict[str, Any]:
     }
 
 
-def components() -> dict[str, Any]:
+def components(senses: Senses) -> dict[str, Any]:
     """The part grammar as JSON schemas."""
-    text, modality = {"type": "string", "minLength": 1}, {"enum": list(MODALITIES), "default": "text"}
+    text, modality = {"type": "string", "minLength": 1}, {"enum": list(senses), "default": "text"}
     vector = {"type": "array", "items": {"type": "number"}, "minItems": 1}
     blend = {"type": "array", "items": component("Part"), "minItems": 1}
     named = {
         "TextPart": one_key("text", text, {}, "A text in UTF-8."),
-        **{f"{name.capitalize()}Part": media_part(name) for name in MEDIA},
+        **{f"{name.capitalize()}Part": media_part(each) for name, each in senses.items() if name != "text"},
         "StoredPart": one_key("id", text, {}, "A stored item (in searches)."),
         "VectorPart": one_key("vector", vector, {"modality": modality}, "A ready vector of that modality."),
         "BlendPart": one_key("parts", blend, {}, "Weighted sum of the unit vectors, normalised."),
@@ -157,7 +157,9 @@ def components() -> dict[str, Any]:
     }
     part = {"anyOf": [text, *(component(name) for name in named)], "description": "One piece of content."}
     inputs = {"anyOf": [component("Part"), {"type": "array", "items": component("Part"), "minItems": 1}]}
-    return {**named, "Part": part, "Inputs": inputs, "NewItem": new_item(text, vector, modality)}
+    known = {"enum": list(senses), "description": "One of the modalities that are loaded."}
+    item = new_item(text, vector, modality)
+    return {**named, "Modality": known, "Part": part, "Inputs": inputs, "NewItem": item}
 
 
 def named_examples(examples: Sequence[Any]) -> dict[str, Any]:
@@ -180,7 +182,7 @@ def items_body() -> dict[str, Any]:
     schema = {"type": "object", "properties": {"items": items}, "required": ["items"]}
     by_name = {"type": "string", "contentMediaType": "application/json"}
     more = {
-        "modality": {"enum": list(MODALITIES), "description": "where the media type does not say it"},
+        "modality": {**ONE_MODALITY, "description": "where the media type does not say it"},
         "metadata": {**by_name, "description": "JSON object: file name -> metadata"},
         "ids": {**by_name, "description": "JSON object: file name -> id"},
     }
@@ -218,14 +220,17 @@ def resolved(value: Any) -> Any:
 
 
 def install(app: FastAPI) -> None:
-    """Make `app.openapi()` give the whole document, made once."""
+    """Make `app.openapi()` give the whole document, made anew only where modalities have been added."""
+    described: list[str] = []
+    engine: Engine = app.state.engine
 
     def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
+        if app.openapi_schema is None or described != list(engine.senses):
+            described[:] = engine.senses
             written = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
-            written["components"]["schemas"].update(components())
+            written["components"]["schemas"].update(components(engine.senses))
             app.openapi_schema = resolved(without_unused(written))
         return app.openapi_schema
 

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from models.errors import ParameterError, SensoriumError
-from models.modalities import MODALITIES
+from models.modalities import MODALITIES, Modality
 from service.base64_media import media_of
 from service.errors import LocatedError, TooLargeError
 
 DEEPEST = 8
 LARGEST_WEIGHT = 1e6
 LARGEST_TOKEN = 2**31
-MEDIA = tuple(name for name in MODALITIES if name != "text")
-CONTENT_KEYS = ("text", *MEDIA, "id", "vector", "parts")
+Senses: TypeAlias = Mapping[str, Modality]
 # OpenAI's content parts (and the two that vLLM adds): type -> (modality, name of the file's field).
 OPENAI_MEDIA: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -84,13 +83,30 @@ class Part:
     weight: float = 1.0
 
 
-def content_key(value: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Grammar:
+    """How a value is read: bare strings are media of `strings`; `senses` are the modalities there are."""
+
+    senses: Senses = field(default_factory=lambda: MODALITIES)
+    strings: str = "text"
+    depth: int = 0
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        return tuple(name for name in self.senses if name != "text")
+
+    @property
+    def content_keys(self) -> tuple[str, ...]:
+        return ("text", *self.media, "id", "vector", "parts")
+
+
+def content_key(value: Mapping[str, Any], grammar: Grammar) -> str:
     """The one key that says what a part is."""
-    keys = [key for key in CONTENT_KEYS if key in value]
+    keys = [key for key in grammar.content_keys if key in value]
     if len(keys) == 1:
         return keys[0]
     found = f"both {' and '.join(keys)}" if keys else f"only {', '.join(map(repr, value)) or 'nothing'}"
-    raise ParameterError(f"a part has exactly one of {', '.join(CONTENT_KEYS)}; this one has {found}")
+    raise ParameterError(f"a part has exactly one of {', '.join(grammar.content_keys)}; this one has {found}")
 
 
 def refuse_unknown(params: Mapping[str, Any], accepted: Sequence[str], key: str) -> None:
@@ -104,22 +120,21 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def ready_of(vector: Any, modality: Any) -> Ready:
-    if not isinstance(modality, str) or modality not in MODALITIES:
-        raise ParameterError(f"`modality` has to be one of {', '.join(MODALITIES)}")
+def ready_of(vector: Any, modality: Any, senses: Senses = MODALITIES) -> Ready:
+    if not isinstance(modality, str) or modality not in senses:
+        raise ParameterError(f"`modality` has to be one of {', '.join(senses)}")
     if not isinstance(vector, list) or not vector or not all(map(is_number, vector)):
         raise ParameterError("`vector` has to be a list of numbers")
     return Ready(vector, modality)
 
 
-def fused_of(parts: Any, where: str, strings: str, depth: int) -> Fused:
-    if depth >= DEEPEST:
+def fused_of(parts: Any, where: str, grammar: Grammar) -> Fused:
+    if grammar.depth >= DEEPEST:
         raise ParameterError(f"parts within parts go at most {DEEPEST} levels deep")
     if not isinstance(parts, list) or not parts:
         raise ParameterError("`parts` has to be a list of at least one part")
-    return Fused(
-        tuple(parse_part(each, f"{where}.parts[{i}]", strings, depth + 1) for i, each in enumerate(parts))
-    )
+    inner = replace(grammar, depth=grammar.depth + 1)
+    return Fused(tuple(part_of(each, f"{where}.parts[{i}]", inner) for i, each in enumerate(parts)))
 
 
 def without(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -132,17 +147,17 @@ def kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def content_of_object(value: Mapping[str, Any], where: str, strings: str, depth: int) -> Content:
-    key = content_key(value)
+def content_of_object(value: Mapping[str, Any], where: str, grammar: Grammar) -> Content:
+    key = content_key(value, grammar)
     content, params = value[key], without(value, key, "weight")
-    if key in MEDIA:
-        refuse_unknown(params, tuple(MODALITIES[key].params), key)
+    if key in grammar.media:
+        refuse_unknown(params, tuple(grammar.senses[key].params), key)
         return Media(key, *media_of(content), params)
     refuse_unknown(params, ("modality",) if key == "vector" else (), key)
     if key == "vector":
-        return ready_of(content, params.get("modality", "text"))
+        return ready_of(content, params.get("modality", "text"), grammar.senses)
     if key == "parts":
-        return fused_of(content, where, strings, depth)
+        return fused_of(content, where, grammar)
     if not isinstance(content, str):
         raise ParameterError(f"`{key}` has to be a string, not {kind(content)}")
     return Text(content) if key == "text" else Stored(content)
@@ -152,7 +167,7 @@ def openai_content(value: Mapping[str, Any]) -> Content:
     """`{"type": "image_url", "image_url": {"url": ..}}` and its relatives."""
     name = value["type"]
     if name in ("text", "input_text"):
-        return content_of_object({"text": value.get("text")}, "", "text", 0)
+        return content_of_object({"text": value.get("text")}, "", Grammar())
     if not isinstance(name, str) or name not in OPENAI_MEDIA:
         raise ParameterError(f"`type` {name!r} is not known; accepted: {', '.join(('text', *OPENAI_MEDIA))}")
     modality, file = OPENAI_MEDIA[name]
@@ -172,16 +187,16 @@ def tokens_of(value: Sequence[Any]) -> Tokens:
     return Tokens(tuple(value))
 
 
-def content_of(value: Any, where: str, strings: str, depth: int) -> Content:
+def content_of(value: Any, where: str, grammar: Grammar) -> Content:
     if isinstance(value, str):
-        return Text(value) if strings == "text" else Media(strings, *media_of(value))
+        return Text(value) if grammar.strings == "text" else Media(grammar.strings, *media_of(value))
     if isinstance(value, list):
         return tokens_of(value)
     if not isinstance(value, dict):
         raise ParameterError(f"a part is a string, a list of token ids or an object, not {kind(value)}")
     if "type" in value:
         return openai_content(value)
-    return content_of_object(value, where, strings, depth)
+    return content_of_object(value, where, grammar)
 
 
 def weight_of(value: Any) -> float:
@@ -193,12 +208,16 @@ def weight_of(value: Any) -> float:
     return float(weight)
 
 
-def parse_part(value: Any, where: str, strings: str = "text", depth: int = 0) -> Part:
-    """One part. Raises LocatedError."""
+def part_of(value: Any, where: str, grammar: Grammar) -> Part:
     try:
-        return Part(content_of(value, where, strings, depth), where, weight_of(value))
+        return Part(content_of(value, where, grammar), where, weight_of(value))
     except SensoriumError as error:
         raise LocatedError(error, where) from error
+
+
+def parse_part(value: Any, where: str, strings: str = "text", senses: Senses = MODALITIES) -> Part:
+    """One part. Raises LocatedError."""
+    return part_of(value, where, Grammar(senses, strings))
 
 
 def leaves(part: Part) -> Iterator[Part]:
@@ -222,23 +241,27 @@ def limited(parts: list[Part], where: str, most: int) -> list[Part]:
     return parts
 
 
-def parse_inputs(value: Any, where: str, most: int, strings: str = "text") -> list[Part]:
+def parse_inputs(
+    value: Any, where: str, most: int, strings: str = "text", senses: Senses = MODALITIES
+) -> list[Part]:
     """An OpenAI `input`: one part or a list of parts; a list of integers is one text's token ids.
 
-    `strings`: the modality that bare strings are media of. `most`: how many parts are allowed.
+    `strings`: the modality that bare strings are media of. `most`: how many parts are allowed. `senses`: the
+    modalities there are.
     Raises LocatedError around ParameterError, TooLargeError or UnusableValueError.
     """
     if not isinstance(value, list) or is_tokens(value):
-        return limited([parse_part(value, where, strings)], where, most)
+        return limited([parse_part(value, where, strings, senses)], where, most)
     if not value:
         raise LocatedError(ParameterError("an empty list; send at least one part"), where)
     if len(value) > most:
         raise too_many(len(value), where, most)
-    return limited([parse_part(each, f"{where}[{i}]", strings) for i, each in enumerate(value)], where, most)
+    grammar = Grammar(senses, strings)
+    return limited([part_of(each, f"{where}[{i}]", grammar) for i, each in enumerate(value)], where, most)
 
 
-def parse_query(value: Any, where: str, most: int) -> Part:
+def parse_query(value: Any, where: str, most: int, senses: Senses = MODALITIES) -> Part:
     """A search's query: a part, or a list of parts as one blend."""
     if not isinstance(value, list) or is_tokens(value):
-        return limited([parse_part(value, where)], where, most)[0]
-    return Part(Fused(tuple(parse_inputs(value, where, most))), where)
+        return limited([parse_part(value, where, senses=senses)], where, most)[0]
+    return Part(Fused(tuple(parse_inputs(value, where, most, senses=senses))), where)

@@ -14,7 +14,6 @@ import orjson
 from index import Collection, Hit
 from models.embedder import TOWER_OF, Background, Embedder
 from models.errors import ParameterError
-from models.modalities import MODALITIES
 from service.engine import Engine
 from service.errors import LocatedError
 from service.parts import Fused, Part, Stored, leaves
@@ -99,7 +98,7 @@ async def probes_of(engine: Engine, collection: Collection, query: Part, fusion:
 
 def background_of(embedder: Embedder) -> Background:
     """The model's background of every pair of modalities; video has that of its tower."""
-    towers = {name: TOWER_OF.get(name, name) for name in MODALITIES}
+    towers = {name: TOWER_OF.get(name, name) for name in embedder.senses}
     known = embedder.background
     pairs = ((query, item) for query in towers for item in towers)
     return {(q, i): known[towers[q], towers[i]] for q, i in pairs if (towers[q], towers[i]) in known}

@@ -9,6 +9,11 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
+def split(value: str) -> tuple[str, ...]:
+    """`"a, b,"` -> `("a", "b")`."""
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
 class Settings(BaseSettings):
     """`SENSORIUM_PORT=9000` sets `port`, and so on; an empty value counts as not set."""
 
@@ -27,6 +32,9 @@ class Settings(BaseSettings):
     )
     modalities: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None, description="comma list of the modalities to load (default: all that the model has)"
+    )
+    bound: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="comma list of folders with senses bound to the model (`sensorium bind`)"
     )
     device: str = Field(default="cpu", description="where the encoders run: cpu, cuda, cuda:1")
     precision: str = Field(default="fp32", description="number format of the encoders: fp32 or bf16")
@@ -59,4 +67,9 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(name.strip() for name in value.split(",") if name.strip()) or None
+        return split(value) or None
+
+    @field_validator("bound", mode="before")
+    @classmethod
+    def _split_folders(cls, value: object) -> object:
+        return split(value) if isinstance(value, str) else value

@@ -15,7 +15,6 @@ import numpy as np
 from models.embedder import Embedder, Views
 from models.errors import ParameterError
 from models.media.limits import Limits
-from models.modalities import decode
 from models.samples import TextSample
 from service.batcher import Batcher, Vector
 from service.errors import LocatedError, UnusableValueError
@@ -128,9 +127,11 @@ class Vectorizer:
         if isinstance(content, Tokens):
             sample: Any = TextSample(tokens=content.ids)
         elif isinstance(content, Text):
-            sample = decode("text", content.text.encode(), limits=self.limits)
+            sample = self.embedder.decode("text", content.text.encode(), limits=self.limits)
         else:
-            sample = decode(content.modality, content.data, limits=self.limits, **content.params)
+            sample = self.embedder.decode(
+                content.modality, content.data, limits=self.limits, **content.params
+            )
         return self.embedder.prepare(modality_of(content), sample)
 
     def _ready(self, content: Ready, *, normalize: bool) -> Vector:

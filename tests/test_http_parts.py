@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from models.modalities import MODALITIES
 from service.drafts import Draft, Refused, drafts_of
 from service.errors import LocatedError, fault_of
-from service.parts import CONTENT_KEYS, OPENAI_MEDIA, Fused, Part, leaves, parse_inputs, parse_query
+from service.parts import OPENAI_MEDIA, Fused, Grammar, Part, leaves, parse_inputs, parse_query
 
 MOST = 20
 words = st.sampled_from(
-    [*CONTENT_KEYS, *OPENAI_MEDIA, "type", "weight", "unit", "sample_rate", "modality", "url"]
+    [*Grammar().content_keys, *OPENAI_MEDIA, "type", "weight", "unit", "sample_rate", "modality", "url"]
 )
 scalars = (
     st.none()

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.errors import ParameterError
-from models.modalities import MODALITIES
+from models.modalities import Modality
 from service.answers import Answer
 from service.batcher import Vector
 from service.dependencies import ReadyEngine
 from service.engine import Engine
 from service.errors import LocatedError, UnknownPathError, unknown_modality
 from service.openapi import EMBEDDING_EXAMPLES, INPUTS, MaybeModality, ModalityName, errors, upload_body
-from service.parts import Media, Part, parse_inputs
+from service.parts import Media, Part, Senses, parse_inputs
 from service.requests import StrictRoute, read_upload, validated
 from service.vectorizer import Embedded
 
@@ -77,9 +77,9 @@ class EmbeddingList(BaseModel):
     usage: Usage
 
 
-def known_modality(name: str) -> str:
-    if name not in MODALITIES:
-        raise LocatedError(unknown_modality(name), "modality")
+def known_modality(name: str, senses: Senses) -> str:
+    if name not in senses:
+        raise LocatedError(unknown_modality(name, senses), "modality")
     return name
 
 
@@ -134,16 +134,17 @@ def listing(
 async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     """Vectors of texts, token ids and media; one failing input fails the request, its place in `param`."""
     check_options(body, engine)
-    strings = "text" if body.modality is None else known_modality(body.modality)
+    senses = engine.embedder.senses
+    strings = "text" if body.modality is None else known_modality(body.modality, senses)
     most = engine.settings.max_batch_items
-    parts = await engine.in_reader(parse_inputs, body.input, "input", most, strings)
+    parts = await engine.in_reader(parse_inputs, body.input, "input", most, strings, senses)
     embedded = await engine.vectorizer.embed_all(parts, normalize=body.normalize)
     return listing(embedded, body, engine)
 
 
-def decoder_params(modality: str, fields: dict[str, Any]) -> dict[str, Any]:
+def decoder_params(modality: Modality, fields: dict[str, Any]) -> dict[str, Any]:
     """The form fields that the modality's decoder takes. Raises LocatedError for any other."""
-    accepted = MODALITIES[modality].params
+    accepted = modality.params
     for name in fields:
         if name not in accepted:
             also = ", ".join((*accepted, *Options.model_fields))
@@ -159,13 +160,14 @@ def decoder_params(modality: str, fields: dict[str, Any]) -> dict[str, Any]:
 )
 async def embed_files(modality: ModalityName, request: Request, engine: ReadyEngine) -> Answer:
     """Vectors of uploaded files; form fields as in the part of the modality (`sample_rate`, `unit`, ..)."""
-    if modality not in MODALITIES:
-        raise UnknownPathError(f"no modality {modality!r}; there are {', '.join(MODALITIES)}")
+    senses = engine.embedder.senses
+    if modality not in senses:
+        raise UnknownPathError(f"no modality {modality!r}; there are {', '.join(senses)}")
     settings = engine.settings
     upload = await read_upload(request, settings.max_batch_items, settings.max_body_bytes)
     options = validated(UploadOptions, upload.fields)
     check_options(options, engine)
-    params = decoder_params(modality, options.model_extra or {})
+    params = decoder_params(senses[modality], options.model_extra or {})
     parts = [
         Part(Media(modality, file.data, file.media_type, params), f"file[{i}]")
         for i, file in enumerate(upload.files)

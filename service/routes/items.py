@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from index import StoredItem
 from models.errors import ParameterError
-from models.modalities import MODALITIES
 from service.answers import Answer
 from service.dependencies import ReadyEngine
 from service.drafts import Draft, FileFields, Refused, drafts_of, drafts_of_files
@@ -19,6 +18,7 @@ from service.engine import Engine
 from service.errors import Fault, LocatedError, WrongTypeError, fault_of, unknown_modality
 from service.ingest import Stored, ingest, result_object
 from service.openapi import ITEM_EXAMPLES, CollectionName, MaybeModality, component, errors, items_body
+from service.parts import Senses
 from service.requests import Filter, StrictRoute, is_json, media_type_of, read_json, read_upload
 from service.times import timestamp
 
@@ -90,20 +90,20 @@ def by_file_name(text: str, field: str) -> dict[str, Any]:
     return value
 
 
-def file_fields(fields: dict[str, str]) -> FileFields:
+def file_fields(fields: dict[str, str], senses: Senses) -> FileFields:
     """The form's fields beside its files. Raises LocatedError."""
     modality = fields.pop("modality", None)
-    if modality is not None and modality not in MODALITIES:
-        raise LocatedError(unknown_modality(modality), "modality")
+    if modality is not None and modality not in senses:
+        raise LocatedError(unknown_modality(modality, senses), "modality")
     metadata, ids = (by_file_name(fields.pop(field, "{}"), field) for field in ("metadata", "ids"))
     if not all(isinstance(each, str) for each in ids.values()):
         raise LocatedError(ParameterError("every id has to be a string"), "ids")
-    accepted = {param for each in MODALITIES.values() for param in each.params}
+    accepted = {param for each in senses.values() for param in each.params}
     for field in fields:
         if field not in accepted:
             also = ", ".join(("modality", "metadata", "ids", *sorted(accepted)))
             raise LocatedError(ParameterError(f"unknown form field {field!r}; accepted: file, {also}"), field)
-    return FileFields(modality, fields, metadata, ids)
+    return FileFields(modality, fields, metadata, ids, senses)
 
 
 def check_names(fields: FileFields, names: Collection[str]) -> None:
@@ -120,12 +120,12 @@ async def requested(request: Request, engine: Engine) -> list[Draft | Refused]:
     most = engine.settings.max_batch_items
     if is_json(request):
         body = await read_json(request, ItemsRequest)
-        return await engine.in_reader(drafts_of, body.items, most)
+        return await engine.in_reader(drafts_of, body.items, most, engine.embedder.senses)
     if media_type_of(request) != "multipart/form-data":
         message = f"the body is {media_type_of(request)}; send application/json or multipart/form-data"
         raise WrongTypeError(message)
     upload = await read_upload(request, most, engine.settings.max_body_bytes)
-    fields = file_fields(dict(upload.fields))
+    fields = file_fields(dict(upload.fields), engine.embedder.senses)
     check_names(fields, {file.name for file in upload.files})
     return await engine.in_reader(drafts_of_files, upload.files, fields)
 
@@ -187,8 +187,9 @@ async def list_items(  # noqa: PLR0913, PLR0917 - the query's fields
     with_vector: bool = False,  # noqa: FBT001, FBT002 - a field of the query
 ) -> Answer:
     """A page of items in the order they were first stored."""
-    if modality is not None and modality not in MODALITIES:
-        raise LocatedError(unknown_modality(modality), "modality")
+    senses = engine.embedder.senses
+    if modality is not None and modality not in senses:
+        raise LocatedError(unknown_modality(modality, senses), "modality")
     collection = await engine.in_index(engine.store.get, name)
     page = await engine.in_index(collection.page, limit, cursor, modality, with_vector=with_vector)
     items = [described(item) for item in page.items]

@@ -27,6 +27,7 @@ def model_object(name: str) -> dict[str, Any]:
         "owned_by": "sensorium",
         "loaded": False,
         "identity": None,
+        "bound": {},
     }
 
 
@@ -37,6 +38,7 @@ def loaded(embedder: Embedder) -> dict[str, Any]:
         "licence": embedder.licence,
         "loaded": True,
         "identity": embedder.identity,
+        "bound": embedder.bound,
     }
     if embedder.name in REGISTRY:
         return facts
@@ -44,7 +46,10 @@ def loaded(embedder: Embedder) -> dict[str, Any]:
 
 
 class Model(BaseModel):
-    """OpenAI's model object, and what tells embedding models apart."""
+    """OpenAI's model object, and what tells embedding models apart.
+
+    `bound`: senses that were bound to the model, each with the identity of its own tower.
+    """
 
     id: str
     object: Literal["model"]
@@ -55,6 +60,7 @@ class Model(BaseModel):
     licence: str
     loaded: bool
     identity: str | None
+    bound: dict[str, str]
     description: str | None
     size_bytes: int | None
 

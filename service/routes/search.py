@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from models.modalities import MODALITIES
 from service.answers import Answer
 from service.dependencies import ReadyEngine
+from service.errors import LocatedError, unknown_modality
 from service.openapi import ONE_MODALITY, QUERY, SEARCH_EXAMPLES, CollectionName, errors
-from service.parts import parse_query
+from service.parts import Senses, parse_query
 from service.requests import Filter, StrictRoute
 from service.search import Found, Wanted, search
 
@@ -49,14 +49,6 @@ class SearchRequest(BaseModel):
     with_metadata: bool = True
     with_vector: bool = False
 
-    @field_validator("modalities")
-    @classmethod
-    def _known(cls, names: list[str] | None) -> list[str] | None:
-        unknown = [name for name in names or [] if name not in MODALITIES]
-        if unknown:
-            raise ValueError(f"no modality {unknown[0]!r}; there are {', '.join(MODALITIES)}")
-        return names
-
 
 class SegmentAnswer(BaseModel):
     start_s: float
@@ -83,6 +75,13 @@ class SearchAnswer(BaseModel):
     notes: list[str]
 
 
+def check_modalities(names: list[str] | None, senses: Senses) -> None:
+    """Raise LocatedError for a name that none of the modalities has."""
+    for i, name in enumerate(names or []):
+        if name not in senses:
+            raise LocatedError(unknown_modality(name, senses), f"modalities[{i}]")
+
+
 def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
     hit = found.hit
     result: dict[str, Any] = {
@@ -107,7 +106,9 @@ def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
 @router.post("/search", response_model=SearchAnswer, responses=errors(400, 404, 409, 413, 415, 422, 429, 503))
 async def search_collection(name: CollectionName, body: SearchRequest, engine: ReadyEngine) -> Answer:
     """The items nearest to the query, whatever either of them is."""
-    query = await engine.in_reader(parse_query, body.query, "query", engine.settings.max_batch_items)
+    most, senses = engine.settings.max_batch_items, engine.embedder.senses
+    check_modalities(body.modalities, senses)
+    query = await engine.in_reader(parse_query, body.query, "query", most, senses)
     collection = await engine.in_index(engine.store.get, name, engine.embedder.identity)
     wanted = Wanted(
         limit=body.limit,

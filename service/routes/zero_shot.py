@@ -144,7 +144,8 @@ def ranked(
 async def classify(body: ClassifyRequest, engine: ReadyEngine) -> Answer:
     """Which of the labels fits each input best."""
     engine.check_model(body.model)
-    parts = await engine.in_reader(parse_inputs, body.input, "input", engine.settings.max_batch_items)
+    most, senses = engine.settings.max_batch_items, engine.embedder.senses
+    parts = await engine.in_reader(parse_inputs, body.input, "input", most, "text", senses)
     labels = await label_vectors(engine, body.labels, templates_of(body.templates))
     embedded = await engine.vectorizer.embed_all(parts)
     data = [
@@ -163,9 +164,9 @@ async def classify(body: ClassifyRequest, engine: ReadyEngine) -> Answer:
 async def similarity(body: SimilarityRequest, engine: ReadyEngine) -> Answer:
     """Cosines of every part of `a` with every part of `b`."""
     engine.check_model(body.model)
-    most = engine.settings.max_batch_items
-    a = await engine.in_reader(parse_inputs, body.a, "a", most)
-    b = await engine.in_reader(parse_inputs, body.b, "b", most)
+    most, senses = engine.settings.max_batch_items, engine.embedder.senses
+    a = await engine.in_reader(parse_inputs, body.a, "a", most, "text", senses)
+    b = await engine.in_reader(parse_inputs, body.b, "b", most, "text", senses)
     embedded = await engine.vectorizer.embed_all([*a, *b])
     vectors = np.stack([one.vector for one in embedded])
     scores = np.clip(vectors[: len(a)] @ vectors[len(a) :].T, -1, 1)

@@ -1,0 +1,1 @@
+"""Senses that a user has bound to a model (`sensorium bind`): how their folders are read and used."""
