@@ -1,0 +1,1 @@
+"""Small programs that show one idea each; nothing else uses them."""
