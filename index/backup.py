@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -77,6 +78,7 @@ def copy_database(connection: sqlite3.Connection, path: Path) -> None:
         target.execute("PRAGMA synchronous = FULL")
         connection.backup(target)
     with closing(schema.connect(path)) as copied:
+        schema.migrate(copied)
         soundness.check(copied)
 
 
@@ -111,6 +113,92 @@ def copy_media(source: Path, target: Path, names: Iterable[str], check: Check) -
     return faults
 
 
+def copy_collection(source: Path, target: Path, check: Check) -> list[str]:
+    """Copy one state of the collection in the folder `source`, while others, even processes, use it.
+
+    Says which media could not be copied.
+
+    Raises:
+        errors.Damaged: the database is not what was written.
+    """
+    target.mkdir()
+    # Older shelves can be brought up to date, newer ones than the database could not.
+    copy_shelves(source / SHELVES, target / SHELVES)
+    with media.keeping(source / MEDIA):
+        try:
+            with closing(schema.connect(source / DATABASE)) as connection:
+                connection.execute("BEGIN")
+                names = reads.media_names(connection)
+                copy_database(connection, target / DATABASE)
+        except (errors.Damaged, sqlite3.DatabaseError) as damage:
+            if isinstance(damage, sqlite3.Error) and not soundness.is_damage(damage):
+                raise
+            told = getattr(damage, "message", damage)
+            raise errors.Damaged(f"the collection {source.name!r} is damaged ({told})") from damage
+        faults = copy_media(source / MEDIA, target / MEDIA, names, check)
+    sync_folder(target)
+    return faults
+
+
+def back_up(source: Path, destination: Path) -> Backup:
+    """Copy all collections of the data folder `source` into `destination`, whoever uses `source` meanwhile.
+
+    Each is copied as it is at one moment, with everything acknowledged before the call. The copy is
+    checked and can be opened as it is, or put back by `restore`. A damaged collection and lost media are
+    left out and told of in `faults`.
+
+    Raises:
+        errors.NotABackup: `source` is no data folder.
+        errors.NotEmpty: there are collections in `destination` already.
+        errors.ParameterError: it lies among the collections.
+        errors.Locked: it is in use.
+        errors.StorageFull: its disk has no room.
+    """
+    if not (source / COLLECTIONS).is_dir():
+        raise errors.NotABackup(f"{source} is no data folder: it has no folder named {COLLECTIONS!r}")
+    found = sorted(path for path in (source / COLLECTIONS).iterdir() if is_collection(path))
+    check_destination(source / COLLECTIONS, destination)
+    with new_collections(destination.absolute()) as folder:
+        names, faults = copy_all([(path.name, partial(copy_collection, path)) for path in found], folder)
+    return Backup(destination, names, faults)
+
+
+def is_collection(folder: Path) -> bool:
+    """Say whether a folder among the collections is one, and not what an interrupted change left."""
+    return not folder.name.startswith(".") and (folder / DATABASE).exists()
+
+
+def check_destination(collections: Path, destination: Path) -> None:
+    """Refuse what the next start would take for a collection.
+
+    Raises:
+        errors.ParameterError: `destination` lies in the folder `collections`.
+    """
+    if destination.absolute().is_relative_to(collections.absolute()):
+        message = f"{destination} lies among the collections, choose a folder outside them"
+        raise errors.ParameterError(message)
+
+
+def copy_all(
+    copies: Iterable[tuple[str, Callable[[Path, Check], list[str]]]],
+    folder: Path,
+    check: Check = lambda: None,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Make each named copy inside `folder`; gives the names of those that are whole, and all faults."""
+    names: list[str] = []
+    faults: list[str] = []
+    for name, copy_to in copies:
+        try:
+            faults += copy_to(folder / name, check)
+            names.append(name)
+        except errors.Damaged as damage:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            faults.append(damage.message)
+    for fault in faults:
+        log.warning("left out of the backup: %s", fault)
+    return tuple(names), tuple(faults)
+
+
 def restore(source: Path, destination: Path) -> Backup:
     """Copy the collections of the backup `source` into the data folder `destination`, which has none.
 
@@ -131,7 +219,7 @@ def restore(source: Path, destination: Path) -> Backup:
     names = []
     with new_collections(destination.absolute()) as folder:
         for found in sorted((source / COLLECTIONS).iterdir()):
-            if (found / DATABASE).exists() and not found.name.startswith("."):
+            if is_collection(found):
                 faults += _restore_one(found, folder / found.name)
                 names.append(found.name)
     return Backup(destination, tuple(names), tuple(faults))
@@ -142,13 +230,14 @@ def _restore_one(source: Path, target: Path) -> list[str]:
     for path in source.glob(f"{DATABASE}*"):
         if not path.name.endswith((BESIDE, "-shm")):
             copy(path, target / path.name)
-    with closing(schema.connect(target / DATABASE)) as connection:
-        try:
+    try:
+        with closing(schema.connect(target / DATABASE)) as connection:
+            schema.migrate(connection)
             soundness.check(connection)
-        except errors.Damaged as damage:
-            message = f"{source / DATABASE} is damaged ({damage.message}): use another backup"
-            raise errors.Damaged(message) from damage
-        names = reads.media_names(connection)
+            names = reads.media_names(connection)
+    except errors.Damaged as damage:
+        message = f"{source / DATABASE} is damaged ({damage.message}): use another backup"
+        raise errors.Damaged(message) from damage
     copy_shelves(source / SHELVES, target / SHELVES)
     faults = copy_media(source / MEDIA, target / MEDIA, names, lambda: None)
     sync_folder(target)

@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from index import schema
+from index import errors, schema
+from index.high_water import HighWater
+
+_CHANGES = "SELECT coalesce(sum(generation), 0) FROM shelves"
 
 
 class Database:
@@ -14,10 +17,31 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.writer = schema.connect(path)
+        try:
+            schema.migrate(self.writer)
+            self._acknowledged = HighWater(path.with_name("acknowledged"))
+        except BaseException:
+            self.writer.close()
+            raise
         self._path = path
         self._lock = Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
+        self._complete = False
+
+    def check_complete(self) -> None:
+        """Compare the number of changes with how many were acknowledged.
+
+        Raises:
+            errors.Damaged: some are missing.
+        """
+        (there,) = self.writer.execute(_CHANGES).fetchone()
+        if there < (known := self._acknowledged.read()):
+            raise errors.Damaged(
+                f"{known - there} acknowledged changes are missing at the end of its write-ahead log; "
+                f"without the file {self._acknowledged.path} it opens as it was before them"
+            )
+        self._complete = True
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -36,7 +60,9 @@ class Database:
 
     def commit(self) -> None:
         """Make the open transaction durable."""
+        (changes,) = self.writer.execute(_CHANGES).fetchone()
         self.writer.execute("COMMIT")
+        self._acknowledged.write(changes)
 
     def rollback(self) -> None:
         self.writer.rollback()
@@ -47,6 +73,9 @@ class Database:
             idle, self._idle = self._idle, []
         for connection in [*idle, self.writer]:
             connection.close()
+        # Whoever closes last empties the log into the database and removes it.
+        emptied = not self._path.with_name(f"{self._path.name}-wal").exists()
+        self._acknowledged.close(forget=emptied and self._complete)
 
     def _borrow(self) -> sqlite3.Connection:
         with self._lock:

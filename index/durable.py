@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -59,7 +60,7 @@ def lock_folder(folder: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.seek(0)
-        owner = file.read(20).strip() or "unknown"
+        owner = file.read(200).strip() or "unknown"
         file.close()
         message = (
             f"the data folder {folder} is in use by another process (process id {owner}): "
@@ -67,6 +68,6 @@ def lock_folder(folder: Path) -> IO[str]:
         )
         raise errors.Locked(message) from error
     file.truncate(0)
-    file.write(str(os.getpid()))
+    file.write(f"{os.getpid()}, {Path(sys.argv[0]).name or 'python'}")
     file.flush()
     return file

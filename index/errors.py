@@ -109,6 +109,12 @@ class Damaged(StoreError):
     code = "damaged"
 
 
+class OtherLayout(Damaged):
+    """A database whose tables are those of another version."""
+
+    code = "other_layout"
+
+
 class StorageFull(StoreError):
     """The disk has no room for the change; nothing of it was written."""
 

@@ -33,7 +33,10 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """An item to store: one or more rows under one id, with its metadata and its original media."""
+    """An item to store: one or more rows under one id, with its metadata and its original media.
+
+    `params` are what the decoder was told beside the media, kept to read those again.
+    """
 
     id: str
     modality: str
@@ -41,6 +44,7 @@ class Item:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     media: bytes | None = None
     media_type: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,11 @@
 """Original media as files named by the sha256 of their content."""
 
+import fcntl
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,12 +24,29 @@ def is_whole(path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == path.name
 
 
+@contextmanager
+def keeping(folder: Path) -> Iterator[None]:
+    """Let nobody remove files of the media folder `folder`, not even another process."""
+    file = _lock_file(folder)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock_file(folder: Path) -> int:
+    return os.open(folder / "lock", os.O_RDONLY | os.O_CREAT, 0o644)
+
+
 class MediaFolder:
     """Files two levels deep (`ab/ab12...`). The same content is stored once, however many items name it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         make_folder(folder)
+        self._lock = _lock_file(folder)
+        self._unnamed: set[str] = set()
 
     def write(self, contents: Mapping[str | None, bytes | None]) -> None:
         """Store each content durably under its name, see `name_of`; None is no content and has no name."""
@@ -41,20 +61,47 @@ class MediaFolder:
     def open(self, name: str) -> BinaryIO:
         return self._path(name).open("rb")
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Delete files that no item names any more; one that cannot be deleted waits for the next sweep."""
-        for name in names:
+    def remove(self, names: Iterable[str], named: Callable[[set[str]], set[str]]) -> None:
+        """Delete those files that no item names any more; `named` tells which of some names items have.
+
+        While somebody copies the folder this is put off to the next call after that, or the next sweep. So
+        is a file that cannot be deleted.
+        """
+        self._unnamed.update(names)
+        if self._unnamed and self._alone():
             try:
-                self._path(name).unlink(missing_ok=True)
-            except OSError:
-                log.warning("could not remove the media file %s", self._path(name), exc_info=True)
+                for name in self._unnamed - named(self._unnamed):
+                    self._remove(self._path(name))
+                self._unnamed.clear()
+            finally:
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def sweep(self, named: set[str]) -> None:
         """Delete what a crash left behind: half-written files and those that no item names."""
-        for path in self._folder.glob("*/*"):
-            if path.name not in named or path.name.endswith(BESIDE):
-                log.info("removing the media file %s, which no item names", path)
-                path.unlink(missing_ok=True)
+        if self._alone():
+            try:
+                for path in self._folder.glob("*/*"):
+                    if path.name not in named or path.name.endswith(BESIDE):
+                        log.info("removing the media file %s, which no item names", path)
+                        self._remove(path)
+            finally:
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def _alone(self) -> bool:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            log.warning("could not remove the media file %s", path, exc_info=True)
 
     def _write(self, path: Path, content: bytes) -> Path:
         make_folder(path.parent)

@@ -6,7 +6,9 @@ from zlib import crc32
 
 from index import errors
 
-VERSION = 2
+VERSION = 3
+MIGRATIONS = {2: "ALTER TABLE items ADD COLUMN params TEXT"}
+"""What brings a database of an earlier layout up to the next one."""
 
 # AUTOINCREMENT never gives a number twice: a saved FAISS file cannot confuse an old row with a new one. A row
 # is never changed, only added and deleted, so a shelf is told apart from the truth by its row numbers alone.
@@ -22,7 +24,8 @@ CREATE TABLE items (
     checksum INTEGER NOT NULL,
     media TEXT,
     media_type TEXT,
-    created_us INTEGER NOT NULL
+    created_us INTEGER NOT NULL,
+    params TEXT
 );
 CREATE INDEX items_by_modality ON items (modality, seq);
 CREATE INDEX items_by_media ON items (media) WHERE media IS NOT NULL;
@@ -39,7 +42,10 @@ CREATE TABLE shelves (modality TEXT PRIMARY KEY, generation INTEGER NOT NULL) WI
 """
 
 
-ITEM_CHECKSUM = "crc32(items.id || items.modality || items.metadata || coalesce(items.media, ''))"
+ITEM_CHECKSUM = (
+    "crc32(items.id || items.modality || items.metadata || coalesce(items.media, '') || "
+    "coalesce(items.params, ''))"
+)
 ROW_CHECKSUM = "crc32(rows.vector)"
 
 
@@ -51,7 +57,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a connection without implicit transactions; commits are synced to the disk.
 
     Raises:
-        errors.Damaged: the file is missing or no database of this version.
+        errors.Damaged: the file is missing or no database.
+        errors.OtherLayout: it was written by a version of Sensorium that this one does not know.
     """
     connection = None
     try:
@@ -70,10 +77,28 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         if connection is not None:
             connection.close()
-        raise errors.Damaged(f"{path} cannot be read ({error}): put back a copy of it") from error
-    if version != VERSION:
-        raise errors.Damaged(f"{path} has layout {version}, this version of Sensorium reads {VERSION}")
+        raise errors.Damaged(f"{path} cannot be read: {error}") from error
+    if version != VERSION and version not in MIGRATIONS:
+        connection.close()
+        known = ", ".join(map(str, (*MIGRATIONS, VERSION)))
+        raise errors.OtherLayout(f"{path} has layout {version}, this version of Sensorium reads {known}")
     return connection
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database up to the present layout in one transaction."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in range(version, VERSION):
+            connection.execute(MIGRATIONS[step])
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def make(path: Path, facts: dict[str, str | int | float]) -> None:

@@ -4,6 +4,7 @@ import errno
 import logging
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 
 from index import errors
@@ -21,6 +22,11 @@ _ALTERED_ROW = (
     "SELECT id FROM rows LEFT JOIN items ON seq = item WHERE "  # noqa: S608 - a constant
     f"{ROW_CHECKSUM} <> rows.checksum LIMIT 1"
 )
+
+
+def remedy(path: Path) -> str:
+    """Say what can be done about a damaged database."""
+    return f"restore {path} from a backup, or delete the collection"
 
 
 def is_damage(error: sqlite3.Error) -> bool:

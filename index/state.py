@@ -10,7 +10,6 @@ from threading import Lock
 from index import backup, errors, reads, soundness
 from index.backup import DATABASE
 from index.database import Database
-from index.durable import sync_folder
 from index.gate import Gate
 from index.growth import Growth
 from index.items import RowIds, Vector
@@ -42,18 +41,18 @@ class State:
         self._folder = folder
         self._path = folder / DATABASE
         self._damage: str | None = None
-        self._database = Database(self._path)
+        with self._damage_told():
+            self._database = Database(self._path)
         small = self._path.stat().st_size <= CHECKED_FIRST
         try:
             with self._damage_told():
+                self._database.check_complete()
                 self._open(folder, flat_limit, check=small)
         except BaseException:
             self._database.close()
             raise
         self._gate = Gate()
         self._one_writer = Lock()
-        self._keepers = 0
-        self._kept: set[str] = set()
         self._closed = False
         self.growth = Growth(self._regrow, self.shelves.misfits)
         self._watch = Watch(self._database, self._refuse)
@@ -102,19 +101,9 @@ class State:
             errors.Damaged: the database is not what was written.
         """
         self._check_open()
-        folder.mkdir()
-        # Older shelves can be brought up to date, newer ones than the database could not.
-        backup.copy_shelves(self._folder / backup.SHELVES, folder / backup.SHELVES)
-        with self._keeping_media():
-            with self._database.reading() as connection:
-                with self._damage_told():
-                    names = reads.media_names(connection)
-                try:
-                    backup.copy_database(connection, folder / DATABASE)
-                except errors.Damaged as damage:
-                    raise errors.Damaged(f"{self._what} is damaged ({damage.message})") from damage
-            faults = backup.copy_media(self._folder / backup.MEDIA, folder / backup.MEDIA, names, check)
-        sync_folder(folder)
+        faults = backup.copy_collection(self._folder, folder, check)
+        with self._one_writer:
+            self._remove_unnamed(())
         return faults
 
     def close(self, *, save: bool) -> None:
@@ -130,6 +119,7 @@ class State:
             with self._gate.writing():
                 self._closed = True
                 self._database.close()
+                self.media.close()
 
     def _open(self, folder: Path, flat_limit: int, *, check: bool) -> None:
         with self._database.reading() as connection:
@@ -145,6 +135,8 @@ class State:
     def _damage_told(self) -> Iterator[None]:
         try:
             yield
+        except errors.OtherLayout:
+            raise
         except errors.Damaged as damage:
             raise self._refuse(damage) from damage
         except sqlite3.DatabaseError as error:
@@ -155,7 +147,7 @@ class State:
     def _refuse(self, damage: errors.Damaged) -> errors.Damaged:
         """Let nobody use the collection from now on: what is read may be wrong, what is written lost."""
         if self._damage is None:
-            self._damage = f"{self._what} is damaged ({damage.message}): put back a copy of {self._path}"
+            self._damage = f"{self._what} is damaged ({damage.message}): {soundness.remedy(self._path)}"
             log.error("%s", self._damage)
         return errors.Damaged(self._damage)
 
@@ -222,27 +214,12 @@ class State:
                 self.shelves.put(modality, shelf)
             self._save([modality])
 
-    @contextmanager
-    def _keeping_media(self) -> Iterator[None]:
-        """Put off the removal of media that no item names any more."""
-        with self._one_writer:
-            self._keepers += 1
-        try:
-            yield
-        finally:
-            with self._one_writer:
-                self._keepers -= 1
-                if not self._keepers:
-                    kept, self._kept = self._kept, set()
-                    self._remove_unnamed(kept)
-
     def _remove_unnamed(self, names: Iterable[str]) -> None:
-        if self._keepers:
-            self._kept.update(names)
-        elif chosen := set(names):
-            with self._database.reading() as connection:
-                named = reads.media_names(connection, chosen)
-            self.media.remove(chosen - named)
+        self.media.remove(names, self._named)
+
+    def _named(self, names: set[str]) -> set[str]:
+        with self._database.reading() as connection:
+            return reads.media_names(connection, names)
 
     def _save(self, modalities: Sequence[str]) -> None:
         if not modalities or self.shelves.stale:

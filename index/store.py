@@ -10,7 +10,7 @@ from typing import IO, Self
 from uuid import uuid4
 
 from index import backup, errors, schema, validation
-from index.backup import COLLECTIONS, DATABASE, Backup
+from index.backup import COLLECTIONS, DATABASE, Backup, is_collection
 from index.collection import Collection
 from index.durable import lock_folder, make_folder, sync_folder
 
@@ -119,6 +119,17 @@ class Store:
             self._check_open()
             return [found for _, found in sorted(self._collections.items()) if found.damage is None]
 
+    def damaged(self) -> dict[str, errors.Damaged]:
+        """Give by name what is wrong with the collections that `list` leaves out."""
+        with self._lock:
+            self._check_open()
+            later = {name: found.damage for name, found in self._collections.items()}
+            found = {
+                **self._damaged,
+                **{name: damage for name, damage in later.items() if damage is not None},
+            }
+            return dict(sorted(found.items()))
+
     def drop(self, name: str) -> None:
         """Delete a collection with all its items, durable on return; searches in it are waited for.
 
@@ -152,23 +163,15 @@ class Store:
             errors.Closed: the store was closed; what was copied is removed.
         """
         target = destination.absolute()
-        if target.is_relative_to(self._folder):
-            raise errors.ParameterError(f"{target} lies among the collections, choose a folder outside them")
+        backup.check_destination(self._folder, target)
         with self._copying, backup.new_collections(target) as folder:
             with self._lock:
                 self._check_open()
-                found, faults = dict(self._collections), [damage.message for damage in self._damaged.values()]
-            names = []
-            for name, collection in sorted(found.items()):
-                try:
-                    faults += collection.copy_to(folder / name, self._check_open)
-                    names.append(name)
-                except errors.Damaged as damage:
-                    shutil.rmtree(folder / name, ignore_errors=True)
-                    faults.append(damage.message)
-        for fault in faults:
-            log.warning("left out of the backup: %s", fault)
-        return Backup(target, tuple(names), tuple(faults))
+                found = sorted(self._collections.items())
+                damaged = tuple(damage.message for damage in self._damaged.values())
+            copies = [(name, collection.copy_to) for name, collection in found]
+            names, faults = backup.copy_all(copies, folder, self._check_open)
+        return Backup(target, names, (*damaged, *faults))
 
     @staticmethod
     def restore(source: Path, destination: Path) -> Backup:
@@ -198,14 +201,14 @@ class Store:
         for folder in sorted(self._folder.iterdir()):
             if folder.name.startswith((_UNFINISHED, _DROPPED)):
                 shutil.rmtree(folder, ignore_errors=True)
-            elif (folder / DATABASE).exists():
+            elif is_collection(folder):
                 self._open_one(folder)
 
     def _open_one(self, folder: Path) -> None:
         try:
             self._collections[folder.name] = Collection(folder, folder.name, self._flat_limit)
         except errors.Damaged as error:
-            log.exception("the collection %r cannot be opened", folder.name)
+            log.error("the collection %r cannot be opened: %s", folder.name, error)  # noqa: TRY400 - known
             self._damaged[folder.name] = error
 
     def _make(self, name: str, facts: dict[str, str | int | float]) -> None:

@@ -100,7 +100,9 @@ def item(item: Item, dimension: int) -> Item:
         for row in item.rows
     )
     _media_type(item.media_type)
-    return Item(item.id, item.modality, rows, metadata(item.metadata), item.media, item.media_type)
+    return Item(
+        item.id, item.modality, rows, metadata(item.metadata), item.media, item.media_type, item.params
+    )
 
 
 def batch(items: Sequence[Item], dimension: int) -> list[Item]:

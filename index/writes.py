@@ -31,10 +31,11 @@ def upsert(connection: sqlite3.Connection, items: Sequence[Item], media: Sequenc
     ids = [item.id for item in items]
     before = _take_rows(connection, seqs_of(connection, ids))
     connection.executemany(
-        "INSERT INTO items (id, modality, metadata, checksum, media, media_type, created_us) "
-        "VALUES (?1, ?2, ?3, crc32(?1 || ?2 || ?3 || coalesce(?4, '')), ?4, ?5, ?6) "
+        "INSERT INTO items (id, modality, metadata, checksum, media, media_type, created_us, params) "
+        "VALUES (?1, ?2, ?3, crc32(?1 || ?2 || ?3 || coalesce(?4, '') || coalesce(?7, '')), ?4, ?5, ?6, ?7) "
         "ON CONFLICT (id) DO UPDATE SET modality = excluded.modality, metadata = excluded.metadata, "
-        "checksum = excluded.checksum, media = excluded.media, media_type = excluded.media_type",
+        "checksum = excluded.checksum, media = excluded.media, media_type = excluded.media_type, "
+        "params = excluded.params",
         [
             (
                 item.id,
@@ -43,6 +44,7 @@ def upsert(connection: sqlite3.Connection, items: Sequence[Item], media: Sequenc
                 name,
                 item.media_type,
                 now,
+                json.dumps(dict(item.params), ensure_ascii=False) if item.params else None,
             )
             for item, name in zip(items, media, strict=True)
         ],

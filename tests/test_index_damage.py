@@ -1,6 +1,10 @@
 """Bits that flip in SQLite's file, and disks that are full."""
 
+import sqlite3
 import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,10 +80,12 @@ def test_a_page_of_noise_is_noticed(filled):
     data[middle : middle + 4096] = np.random.default_rng(0).bytes(4096)
     path.write_bytes(data)
     with Store.open(folder) as store:
-        with pytest.raises(errors.Damaged, match="put back a copy"):
+        with pytest.raises(errors.Damaged, match=r"restore .* from a backup"):
             store.get("things")
         assert store.list() == []
+        assert list(store.damaged()) == ["things"]
         store.drop("things")
+        assert store.damaged() == {}
         collection, is_new = store.create("things", model="m", identity="i", dimension=2)
         assert is_new
         collection.upsert([Item("a", "image", (Row(np.ones(2, dtype=np.float32)),))])
@@ -103,6 +109,103 @@ def test_damage_in_a_large_database_is_noticed_while_it_is_used(filled, monkeypa
             with pytest.raises(errors.Damaged, match="things"):
                 use()
         assert store.list() == []
+        assert "things" in store.damaged()["things"].message
+
+
+def child(program, *words):
+    """What a Python process printed that ended by SIGKILL of its own hand."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, words)],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -9, done.stderr
+    return done.stdout
+
+
+WRITE_AND_DIE = """
+import os, sys
+from pathlib import Path
+from tests.index_samples import collection_in, item
+store, things = collection_in(Path(sys.argv[1]))
+for n in range(20):
+    things.upsert([item(f"i{n}", n, metadata={"n": n})])
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """A data folder whose 20 items lie in the write-ahead log, and the paths of database and log."""
+    child(WRITE_AND_DIE, tmp_path)
+    path = tmp_path / "collections" / "things" / "collection.sqlite"
+    return tmp_path, path, path.with_name("collection.sqlite-wal")
+
+
+def test_what_lies_in_the_log_after_a_kill_is_there(killed):
+    """The log alone holds all items; closing empties it and leaves no mark behind."""
+    folder, path, wal = killed
+    assert wal.stat().st_size > path.stat().st_size
+    with Store.open(folder) as store:
+        assert len(store.get("things").page(100).items) == 20
+    assert {one.name for one in path.parent.iterdir()} == {"collection.sqlite", "media", "shelves"}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
+def test_a_flipped_bit_in_the_log_is_noticed(killed, share):
+    """SQLite drops all changes from there on without a word; that they are missing is told every time."""
+    folder, _, wal = killed
+    flip(wal, int(wal.stat().st_size * share) + 20)
+    for _ in range(2):
+        with Store.open(folder) as store:
+            assert store.list() == []
+            with pytest.raises(errors.Damaged, match=r"'things'.*acknowledged changes are missing"):
+                store.get("things")
+
+
+@pytest.mark.parametrize("left", [0, 5000])
+def test_a_log_that_is_gone_or_cut_is_noticed(killed, left):
+    """Whoever wants the state before the loss is told which file to delete."""
+    folder, path, wal = killed
+    with wal.open("rb+") as file:
+        file.truncate(left)
+    with Store.open(folder) as store, pytest.raises(errors.Damaged, match="missing") as refused:
+        store.get("things")
+    mark = path.with_name("acknowledged")
+    assert str(mark) in refused.value.message
+    mark.unlink()
+    with Store.open(folder) as store:
+        things = store.get("things")
+        assert len(things.page(100).items) < 20
+        things.upsert([item("new", 1)])
+        assert_picture_is_true(things)
+
+
+@pytest.mark.parametrize("content", [b"", b"noise", b"noise" * 100])
+def test_a_mark_that_is_not_what_was_written_hinders_nobody(killed, content):
+    """It only tells less."""
+    folder, path, _ = killed
+    path.with_name("acknowledged").write_bytes(content)
+    with Store.open(folder) as store:
+        assert len(store.get("things").page(100).items) == 20
+
+
+def test_a_database_of_the_layout_before_is_brought_up_to_date(filled):
+    """Items stored without parameters of a decoder stay; a layout nobody knows is refused by its number."""
+    folder, path = filled
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE items DROP COLUMN params")
+        connection.execute("PRAGMA user_version = 2")
+    with Store.open(folder) as store:
+        things = store.get("things")
+        assert len(things.page(100).items) == 30
+        things.upsert([big_item(1)])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with Store.open(folder) as store, pytest.raises(errors.Damaged, match=r"things.*layout 99.*reads 2, 3"):
+        store.get("things")
 
 
 def test_a_hit_that_is_not_what_was_stored_is_not_shown(filled):
