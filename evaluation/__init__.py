@@ -1,1 +1,1 @@
-"""How well a model embeds, and how fairly a collection ranks: figures on data that nobody trained on."""
+"""Figures of any registered model on public data sets, with intervals: `sensorium evaluate`."""

@@ -1,0 +1,1 @@
+"""Readers of the folders in which users have the public data sets."""
