@@ -16,13 +16,36 @@ from service.departures import Departures
 from service.engine import Engine
 from service.head_requests import HeadRequests
 from service.request_context import RequestContext
-from service.routes import collections, embeddings, health, items, media, models, search, zero_shot
+from service.routes import (
+    clip_retrieval,
+    collections,
+    embeddings,
+    health,
+    items,
+    media,
+    models,
+    search,
+    weaviate,
+    zero_shot,
+)
 from service.settings import Settings
 
 DESCRIPTION = "Text, images, video, sound, depth, thermal pictures and movement in one searchable space."
 
 ROUTERS = tuple(
-    each.router for each in (embeddings, models, collections, search, media, items, zero_shot, health)
+    each.router
+    for each in (
+        embeddings,
+        models,
+        collections,
+        search,
+        media,
+        items,
+        zero_shot,
+        weaviate,
+        clip_retrieval,
+        health,
+    )
 )
 
 

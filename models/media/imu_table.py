@@ -19,7 +19,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 COLUMN_NAMES = ", ".join(IMU_CHANNELS)
 ACCELERATION = re.compile(r"(?:a|acc|accel|accl|acceleration|accelerometer)_?([xyz])")
 ANGULAR_RATE = re.compile(r"(?:g|gyr|gyro|gyroscope|w|omega|angular_velocity|angular_rate)_?([xyz])")
-TIME = re.compile(r"(?:timestamp|time|t)(?:_(s|sec|seconds|ms|us|ns))?")
+# Ego4D's tables have `component_timestamp_ms` and `canonical_timestamp_ms`.
+TIME = re.compile(r"(?:(?:component_|canonical_)?timestamp|time|t)(?:_(s|sec|seconds|ms|us|ns))?")
 SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 # What a header may say in brackets, as factors to m/s2 and rad/s.
 UNITS = {
