@@ -23,6 +23,7 @@ from service.routes import (
     health,
     items,
     media,
+    metrics,
     models,
     search,
     weaviate,
@@ -45,6 +46,7 @@ ROUTERS = tuple(
         weaviate,
         clip_retrieval,
         health,
+        metrics,
     )
 )
 
@@ -88,5 +90,5 @@ def create_app(
     app.add_middleware(Departures)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(HeadRequests)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, metrics=engine.metrics)
     return app

@@ -11,7 +11,8 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from models.embedder import Views
 from service.errors import NotReadyError, OverloadedError
+from service.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +31,11 @@ Queue: TypeAlias = tuple[str, bool]
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One prepared item and the future that its caller waits for."""
+    """One prepared item, the future that its caller waits for, and since when [s]."""
 
     views: Views
     future: asyncio.Future[Vector]
+    since: float = field(default_factory=perf_counter)
 
 
 def deliver(job: Job, vector: Vector) -> None:
@@ -52,8 +55,11 @@ class Batcher:
     (an item with more goes alone).
     """
 
-    def __init__(self, encode: Encode, *, queue_limit: int, batch_views: int) -> None:
+    def __init__(
+        self, encode: Encode, *, queue_limit: int, batch_views: int, metrics: Metrics | None = None
+    ) -> None:
         self.encode = encode
+        self.metrics = metrics or Metrics()
         self.queue_limit = queue_limit
         self.batch_views = batch_views
         self.admitted: Counter[str] = Counter()
@@ -114,6 +120,8 @@ class Batcher:
         """One batch of the queue that has waited longest, which then goes to the end of the line."""
         key, queue = self._queues.popitem(last=False)
         self._running = self._take(queue)
+        for job in self._running:
+            self.metrics.waited(key[0], perf_counter() - job.since)
         if queue:
             self._queues[key] = queue
         if self._running:
@@ -154,7 +162,8 @@ class Batcher:
         modality, normalize = key
         views = [job.views for job in jobs]
         loop = asyncio.get_running_loop()
-        rows = await loop.run_in_executor(self._thread, self.encode, modality, views, normalize)
+        with self.metrics.encoding(modality, sum(len(each.tensor) for each in views)):
+            rows = await loop.run_in_executor(self._thread, self.encode, modality, views, normalize)
         if len(rows) != len(jobs) or not np.isfinite(rows).all():
             raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")
         return rows

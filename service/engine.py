@@ -21,6 +21,7 @@ from models.registry import entry_of
 from service.batcher import Batcher
 from service.daemon import in_daemon_thread
 from service.errors import NotReadyError, SettingError
+from service.metrics import Gauges, Metrics
 from service.settings import Settings
 from service.vectorizer import Vectorizer
 
@@ -72,6 +73,7 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.failure: Exception | None = None
+        self.metrics = Metrics()
         self._embedder = embedder
         self._store = store
         self._owns_store = store is None
@@ -81,6 +83,11 @@ class Engine:
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._indexers = ThreadPoolExecutor(settings.index_threads, thread_name_prefix="index")
+        self.metrics.watch("ready", "1 while requests can be served", (), self._readiness)
+        self.metrics.watch("queued_inputs", "Accepted and unanswered inputs", ("modality",), self._queued)
+        self.metrics.watch(
+            "shelf_vectors", "Vectors of a collection", ("collection", "modality"), self._shelved
+        )
 
     @property
     def embedder(self) -> Embedder:
@@ -138,6 +145,23 @@ class Engine:
             raise UnknownModelError(
                 f"model {name!r} is {known}; this server has {self.embedder.name!r} loaded"
             )
+
+    def _readiness(self) -> Gauges:
+        return {(): float(self.hindrance is None)}
+
+    def _queued(self) -> Gauges:
+        if self._vectorizer is None:
+            return {}
+        return {(modality,): count for modality, count in self._vectorizer.batcher.admitted.items()}
+
+    def _shelved(self) -> Gauges:
+        if self._store is None:
+            return {}
+        return {
+            (each.name, modality): shelf.vectors
+            for each in self._store.list()
+            for modality, shelf in each.info().shelves.items()
+        }
 
     async def in_index(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a call of the store in one of its threads."""
@@ -202,6 +226,7 @@ class Engine:
             lambda modality, views, normalize: embedder.encode(modality, views, normalize=normalize),
             queue_limit=self.settings.queue_limit,
             batch_views=self.settings.batch_views,
+            metrics=self.metrics,
         )
         batcher.start()
         in_flight = PREPARED_BATCHES * self.settings.batch_views

@@ -226,9 +226,9 @@ def fault_of_routing(request: Request, error: HTTPException) -> Fault:
 
 
 async def answer_error(request: Request, error: Exception) -> Answer:
-    if isinstance(error, HTTPException):
-        return fault_of_routing(request, error).answer()
-    return fault_of(error).answer()
+    fault = fault_of_routing(request, error) if isinstance(error, HTTPException) else fault_of(error)
+    request.app.state.engine.metrics.refused(fault.code)
+    return fault.answer()
 
 
 def install(app: FastAPI) -> None:

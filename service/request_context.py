@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import fault_of
 from service.logs import REQUEST_ID
+from service.metrics import Metrics
 
 log = logging.getLogger("service.access")
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -25,11 +26,17 @@ def request_id(headers: Headers) -> str:
     return given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
+def route_of(scope: Scope) -> str:
+    """The pattern of the path, so that names and ids do not become labels; "none" where no route matched."""
+    return str(getattr(scope.get("route"), "path", "none"))
+
+
 class RequestContext:
     """ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,6 +66,7 @@ class RequestContext:
             if status:
                 raise
             await fault_of(error).answer()(scope, receive, send_with_id)
+        self.metrics.answered(route_of(scope), scope["method"], status, time.perf_counter() - began)
         level = logging.DEBUG if scope["path"] in QUIET_PATHS else logging.INFO
         seconds = round(time.perf_counter() - began, 4)
         extra = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": seconds}

@@ -124,6 +124,10 @@ class Vectorizer:
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
 
     def _prepare(self, content: Encodable) -> Views:
+        with self.batcher.metrics.decoding(modality_of(content)):
+            return self._decode_and_prepare(content)
+
+    def _decode_and_prepare(self, content: Encodable) -> Views:
         if isinstance(content, Tokens):
             sample: Any = TextSample(tokens=content.ids)
         elif isinstance(content, Text):
