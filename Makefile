@@ -26,7 +26,7 @@ bench: .venv/.development
 
 # Kills a writing process again and again, looking each time for what was acknowledged.
 crash: .venv/.development
-	SENSORIUM_CRASHES=$${SENSORIUM_CRASHES:-500} $(BIN)/python -m pytest tests/test_index_crash.py
+	SENSORIUM_CRASHES=$${SENSORIUM_CRASHES:-500} $(BIN)/python -m pytest -rP tests/test_index_crash.py
 
 .venv/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sensorium needs Python 3.11 or newer")'

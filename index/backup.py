@@ -159,8 +159,20 @@ def back_up(source: Path, destination: Path) -> Backup:
     found = sorted(path for path in (source / COLLECTIONS).iterdir() if is_collection(path))
     check_destination(source / COLLECTIONS, destination)
     with new_collections(destination.absolute()) as folder:
-        names, faults = copy_all([(path.name, partial(copy_collection, path)) for path in found], folder)
+        names, faults = copy_all([(path.name, partial(_copy_unless_dropped, path)) for path in found], folder)
     return Backup(destination, names, faults)
+
+
+def _copy_unless_dropped(source: Path, target: Path, check: Check) -> list[str]:
+    try:
+        faults = copy_collection(source, target, check)
+    except (OSError, sqlite3.Error, errors.Damaged) as error:
+        if source.exists():
+            raise
+        raise errors.UnknownCollection(f"{source} was dropped") from error
+    if not source.exists():
+        raise errors.UnknownCollection(f"{source} was dropped")
+    return faults
 
 
 def is_collection(folder: Path) -> bool:
@@ -191,6 +203,8 @@ def copy_all(
         try:
             faults += copy_to(folder / name, check)
             names.append(name)
+        except errors.UnknownCollection:
+            shutil.rmtree(folder / name, ignore_errors=True)
         except errors.Damaged as damage:
             shutil.rmtree(folder / name, ignore_errors=True)
             faults.append(damage.message)

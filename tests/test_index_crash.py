@@ -1,4 +1,7 @@
-"""What was acknowledged survives `kill -9` at any moment. SENSORIUM_CRASHES sets the number of kills."""
+"""What was acknowledged survives `kill -9` at any moment.
+
+SENSORIUM_CRASHES sets the number of kills, SENSORIUM_CRASH_SEED when they come.
+"""
 
 import os
 import random
@@ -6,32 +9,44 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from index import Store
-from tests.index_crash_writer import FLAT_LIMIT, MODALITIES, NAMES, change, stored
+from tests.index_crash_writer import FLAT_LIMIT, MODALITIES, NAMES, WRITERS, change, stored
 from tests.index_samples import MODEL, assert_picture_is_true
 
-CRASHES = int(os.environ.get("SENSORIUM_CRASHES", "10"))
-LONGEST_RUN_S = 1.0
+CRASHES = int(os.environ.get("SENSORIUM_CRASHES", "6"))
+SEED = int(os.environ.get("SENSORIUM_CRASH_SEED", "0"))
+MOMENTS = {"opening": (0, 0.1), "open": (60, 0.02)}
+"""What the child says before it is killed; how many lines more and how long after those [s] at most."""
 
 
-def run_and_kill(folder: Path, backups: Path, number: int, chance: random.Random) -> list[str]:
-    """Let a writer go on from change `number`, kill it while it starts or works, give what it told."""
+def run_and_kill(moment: str, chance: random.Random, *words: object) -> list[str]:
+    """Let writers go on, kill them a while after they said `moment`, give what they told."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.index_crash_writer", str(folder), str(backups), str(number)],
+        [sys.executable, "-m", "tests.index_crash_writer", *map(str, words)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parent.parent,
     ) as child:
-        told = [child.stdout.readline()] if chance.random() < 0.7 else []
-        time.sleep(chance.uniform(0, LONGEST_RUN_S))
+        told = []
+        lines, seconds = MOMENTS[moment]
+        more = chance.randint(0, lines)
+        while f"{moment}\n" not in told or len(told) - told.index(f"{moment}\n") <= more:
+            told.append(child.stdout.readline())
+            assert told[-1], "the writers ended by themselves"
+        time.sleep(chance.uniform(0, seconds))
         child.kill()
         told += child.stdout
-    assert child.returncode == -9, "the writer ended by itself"
+    assert child.returncode == -9, "the writers ended by themselves"
     return [line.strip() for line in told if line.endswith("\n")]
+
+
+def numbers(told: list[str], word: str) -> list[int]:
+    return [int(line.split()[1]) for line in told if line.split()[0] == word]
 
 
 def after(state: dict[int, int], number: int) -> dict[int, int]:
@@ -57,6 +72,10 @@ def held(things) -> dict[int, int]:
     return state
 
 
+def of_writer(state: dict[int, int], writer: int) -> dict[int, int]:
+    return {name: number for name, number in state.items() if name % WRITERS == writer}
+
+
 def assert_found(things, state: dict[int, int]) -> None:
     """Searches find exactly the items of the state."""
     query = np.ones(MODEL["dimension"])
@@ -68,41 +87,73 @@ def assert_found(things, state: dict[int, int]) -> None:
     assert len(files) == len({stored(n, by).media for n, by in state.items()})
 
 
-def assert_backups_are_whole(backups: Path, states: list[dict[int, int]]) -> int:
-    """Every backup that is there opens and holds a state the collection once had; says how many."""
+def assert_backups_are_whole(backups: Path, histories: list[list[dict[int, int]]]) -> int:
+    """Every backup that is there opens and holds states the collection once had; says how many."""
     whole = 0
     for folder in backups.iterdir():
         if (folder / "collections").exists():
             with Store.open(folder, flat_limit=FLAT_LIMIT) as store:
-                found = [held(things) for things in store.list()]
-            assert all(state in states for state in found)
+                assert store.damaged() == {}
+                found = {things.name: held(things) for things in store.list()}
+            for writer, states in enumerate(histories):
+                assert of_writer(found.get("things", {}), writer) in states
             whole += 1
     shutil.rmtree(backups)
     return whole
 
 
+def check_extras(store: Store, told: list[str], first: int) -> int:
+    """Made collections are there with their item, dropped ones are not; says the next unused number."""
+    there = {things.name: things for things in store.list() if things.name != "things"}
+    made, maybe, dropped = (numbers(told, word) for word in ("made", "drop", "dropped"))
+    assert {f"extra-{number}" for number in set(made) - set(maybe)} <= there.keys()
+    assert not there.keys() & {f"extra-{number}" for number in dropped}
+    following = max([first - 1, *made]) + 1
+    assert there.keys() <= {f"extra-{number}" for number in (following - 1, following)}
+    for name, things in there.items():
+        number = int(name.removeprefix("extra-"))
+        assert held(things) in ([{0: number}] if number in made else [{}, {0: number}])
+        store.drop(name)
+    return following + 1
+
+
+def histories_of(state: dict[int, int], told: list[str]) -> tuple[list[list[dict[int, int]]], list[int]]:
+    """For each writer all states it may have left, in order, and how many changes were acknowledged."""
+    histories = [[of_writer(state, writer)] for writer in range(WRITERS)]
+    for number in numbers(told, "begin"):
+        history = histories[number % WRITERS]
+        history.append(after(history[-1], number))
+    done = Counter(number % WRITERS for number in numbers(told, "done"))
+    return histories, [done[writer] for writer in range(WRITERS)]
+
+
 def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path):
     """After each kill: every acknowledged change, nothing back or twice, the last one whole or not at all."""
-    chance = random.Random(0)
+    chance = random.Random(SEED)
     folder, backups = tmp_path / "data", tmp_path / "backups"
     state: dict[int, int] = {}
-    number = acknowledged = 0
+    following, extra = list(range(WRITERS)), 0
+    totals: Counter[str] = Counter()
     for _ in range(CRASHES):
         backups.mkdir()
-        told = run_and_kill(folder, backups, number, chance)
+        moment = chance.choices(list(MOMENTS), [1, 3])[0]
+        told = run_and_kill(moment, chance, folder, backups, extra, *following)
         assert not [line for line in told if line.startswith("broken")]
-        done = [int(line.split()[1]) for line in told if line.startswith("done")]
-        begun = [int(line.split()[1]) for line in told if line.startswith("begin")]
-        states = [state]
-        for one in begun:
-            states.append(after(states[-1], one))
-        acknowledged += len(done)
-        assert assert_backups_are_whole(backups, states) >= sum(line.startswith("copied") for line in told)
+        histories, done = histories_of(state, told)
+        copies = assert_backups_are_whole(backups, histories)
+        assert copies >= sum(line.startswith("copied") for line in told)
         with Store.open(folder, flat_limit=chance.choice([FLAT_LIMIT, 10_000])) as store:
+            assert store.damaged() == {}
             things = store.create("things", **MODEL)[0]
-            found = held(things)
-            assert found in states[len(done) :]
+            state = held(things)
+            for writer, history in enumerate(histories):
+                assert of_writer(state, writer) in history[done[writer] :]
             assert_picture_is_true(things)
-            assert_found(things, found)
-        state, number = found, max([number - 1, *begun]) + 1
-    assert acknowledged > CRASHES
+            assert_found(things, state)
+            extra = check_extras(store, told, extra)
+        for number in numbers(told, "begin"):
+            following[number % WRITERS] = number + WRITERS
+        totals.update({f"kills after {moment!r}": 1, "acknowledged changes": sum(done)})
+        totals.update({"whole backups": copies, "collections made": len(numbers(told, "made"))})
+    print(f"{CRASHES} kills, seed {SEED}, nothing lost: {dict(totals)}")  # noqa: T201 - `make crash` shows it
+    assert totals["acknowledged changes"] > CRASHES
