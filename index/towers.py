@@ -26,8 +26,8 @@ def mismatch(collection: str, modality: str) -> errors.IdentityMismatch:
     """The error for items of another tower."""
     return errors.IdentityMismatch(
         f"the {modality} items of the collection {collection!r} were made by another {modality} tower than "
-        "the one that is loaded, and vectors of two towers cannot be compared: load the folder they were made "
-        f"with, or delete the {modality} items and store them again"
+        "the one that is loaded, and vectors of two towers cannot be compared: load the folder they were "
+        f"made with, or delete the {modality} items and store them again"
     )
 
 
