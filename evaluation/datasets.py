@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from evaluation.errors import EvaluationError, LayoutError
-from evaluation.layouts import captions, ego4d, esc50, imagenet, llvip, rgbd, sensorium, vggsound
+from evaluation.layouts import captions, ego4d, esc50, imagenet, llvip, rendered, rgbd, sensorium, vggsound
 from evaluation.layouts.tables import DataSet
 
 
@@ -46,6 +46,9 @@ DATASETS: Mapping[str, Layout] = MappingProxyType(
             ("text", "image", "audio", "depth", "thermal", "imu"),
             sensorium.EXPECTS,
             sensorium.load,
+        ),
+        "rendered": Layout(
+            "scenes drawn by rule", ("text", "image", "depth"), rendered.EXPECTS, rendered.load
         ),
     }
 )

@@ -10,6 +10,7 @@ import numpy as np
 from rich.progress import Progress
 
 from evaluation.cache import Cache
+from evaluation.errors import EvaluationError
 from evaluation.items import Item, text_item
 from evaluation.metrics import Float32
 from evaluation.variants import PLAIN, Variant
@@ -51,8 +52,13 @@ class Vectors:
         return np.stack([self._known[items[place]] for place in kept]), kept
 
     def say(self, texts: Sequence[str]) -> Float32:
-        """Unit vectors (n, dim) of sentences."""
-        return self.of([text_item(text) for text in texts])[0]
+        """Unit vectors (n, dim) of sentences. Raises EvaluationError for one that cannot be used."""
+        items = [text_item(text) for text in texts]
+        rows, kept = self.of(items)
+        if len(kept) < len(items):
+            item, why = next((item, self.failed[item]) for item in items if item in self.failed)
+            raise EvaluationError(f"the sentence {item.key!r} cannot be used: {why}")
+        return rows
 
     def _embed(self, modality: str, items: list[Item]) -> None:
         stored = self._cache.read(items, self.variant) if self._cache else None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evaluation.items import file_item, text_item
 from evaluation.layouts.tables import SOUNDS, DataSet, absent, files_by_stem, first_there, rows_of
-from evaluation.tasks import Pairing
+from evaluation.pairing import Pairing
 
 AUDIOCAPS = """\
 {split}.csv       youtube_id, start_time, caption (audiocap_id); one row per caption; --split test
@@ -36,12 +36,15 @@ def audiocaps(root: Path, split: str | None) -> DataSet:
     for row in rows:
         said.setdefault((row["youtube_id"], row["start_time"]), []).append(row)
     sounds: dict[Path, list[str]] = {}
+    missing = []
     for (youtube, start), own in said.items():
         stems = [f"{youtube}_{start}", youtube, f"Y{youtube}", *(row.get("audiocap_id", "") for row in own)]
         found = [files[stem] for stem in stems if stem in files]
         if found:
             sounds.setdefault(found[0], []).extend(row["caption"] for row in own)
-    notes = absent(len(said) - len(sounds), len(said), "sounds", f"{rows[0]['youtube_id']}.wav")
+        else:
+            missing.append(f"{youtube}.wav")
+    notes = absent(missing, len(said), "sounds")
     return _pairs("AudioCaps", sounds, notes)
 
 
@@ -55,6 +58,6 @@ def clotho(root: Path, split: str | None) -> DataSet:
         root, split, f"clotho_audio_{split}/{split}", f"clotho_audio_{split}", f"audio/{split}", "audio"
     )
     there = [row for row in rows if (folder / row["file_name"]).exists()]
+    notes = absent([row["file_name"] for row in rows if row not in there], len(rows), "sounds")
     sounds = {folder / row["file_name"]: [row[c] for c in columns if row[c].strip()] for row in there}
-    notes = absent(len(rows) - len(there), len(rows), "sounds", rows[0]["file_name"])
     return _pairs("Clotho", sounds, notes)

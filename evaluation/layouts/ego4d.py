@@ -10,7 +10,7 @@ from pathlib import Path
 from evaluation.errors import LayoutError
 from evaluation.items import Item
 from evaluation.layouts.tables import DataSet, absent, first_there, rows_of
-from evaluation.tasks import Naming
+from evaluation.naming import Naming
 from models.errors import MediaError
 from models.modalities import decode
 from models.samples import ImuSample
@@ -79,9 +79,9 @@ def load(root: Path, split: str | None) -> DataSet:
     if not windows:
         raise LayoutError(f"{root} names no window: no row in windows.csv, no video with one scenario")
     folder = first_there(root, "imu")
-    there = {uid for uid, _, _ in windows if (folder / f"{uid}.csv").exists()}
-    wanted = {uid for uid, _, _ in windows}
-    notes = absent(len(wanted) - len(there), len(wanted), "recordings", f"imu/{windows[0][0]}.csv")
+    wanted = sorted({uid for uid, _, _ in windows})
+    there = {uid for uid in wanted if (folder / f"{uid}.csv").exists()}
+    notes = absent([f"imu/{uid}.csv" for uid in wanted if uid not in there], len(wanted), "recordings")
     kept = [window for window in windows if window[0] in there]
     task = Naming(
         "Ego4D",

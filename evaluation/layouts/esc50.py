@@ -7,7 +7,7 @@ from pathlib import Path
 from evaluation.errors import LayoutError
 from evaluation.items import file_item
 from evaluation.layouts.tables import DataSet, absent, first_there, named_in_words, rows_of
-from evaluation.tasks import Naming
+from evaluation.naming import Naming
 
 EXPECTS = """\
 meta/esc50.csv    filename, fold, category
@@ -25,7 +25,7 @@ def load(root: Path, split: str | None) -> DataSet:
         raise LayoutError(f"ESC-50 has no fold {split!r}; accepted are {folds}")
     folder = first_there(root, "audio")
     there = [row for row in chosen if (folder / row["filename"]).exists()]
-    notes = absent(len(chosen) - len(there), len(chosen), "clips", chosen[0]["filename"])
+    notes = absent([row["filename"] for row in chosen if row not in there], len(chosen), "clips")
     task = Naming(
         "ESC-50",
         "audio",

@@ -10,7 +10,7 @@ from pathlib import Path
 from evaluation.errors import LayoutError
 from evaluation.items import file_item
 from evaluation.layouts.tables import PICTURES, DataSet, first_there, named_in_words
-from evaluation.tasks import Naming
+from evaluation.naming import Naming
 
 EXPECTS = """\
 {split}/CLASS/*.JPEG   or CLASS/*.JPEG; CLASS is a WordNet id or the name itself; --split val

@@ -16,7 +16,7 @@ import numpy as np
 from evaluation.errors import LayoutError
 from evaluation.items import Item
 from evaluation.layouts.tables import PICTURES, DataSet, absent, files_by_stem, first_there
-from evaluation.tasks import Naming
+from evaluation.naming import Naming
 from models.errors import MediaError
 from models.modalities import decode
 from models.samples import ThermalSample
@@ -93,9 +93,7 @@ def load(root: Path, split: str | None) -> DataSet:
     if not pictures:
         raise LayoutError(f"{folder} lacks pictures")
     annotated = {stem: path for stem, path in pictures.items() if (annotations / f"{stem}.xml").exists()}
-    notes = absent(
-        len(pictures) - len(annotated), len(pictures), "annotations", f"{next(iter(pictures))}.xml"
-    )
+    notes = absent([f"{s}.xml" for s in pictures if s not in annotated], len(pictures), "annotations")
     items: list[Item] = []
     labels: list[str] = []
     for stem, path in annotated.items():

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from evaluation.errors import LayoutError
 from evaluation.items import Item, file_item
 from evaluation.layouts.tables import DataSet, first_there, named_in_words
-from evaluation.tasks import Naming
+from evaluation.naming import Naming
 from models.errors import MediaError
 from models.modalities import decode
 from models.samples import DepthSample

@@ -11,7 +11,10 @@ from evaluation.errors import LayoutError
 from evaluation.items import text_item
 from evaluation.layouts.packs import member_item
 from evaluation.layouts.tables import DataSet, first_there, rows_of
-from evaluation.tasks import Naming, Pairing, Sharing, Task
+from evaluation.naming import Naming
+from evaluation.pairing import Pairing
+from evaluation.sharing import Sharing
+from evaluation.tasks import Task
 from evaluation.teacher import teaching_tasks
 from training.index import Item as Row
 from training.index import read_captions, read_index

@@ -53,11 +53,11 @@ def files_by_stem(folders: Iterable[Path], suffixes: Sequence[str]) -> dict[str,
     return found
 
 
-def absent(missing: int, wanted: int, what: str, example: str) -> list[str]:
+def absent(missing: Sequence[str], wanted: int, what: str) -> list[str]:
     """A remark on files that a list names and that are not there; LayoutError where none is."""
-    if missing and missing == wanted:
-        raise LayoutError(f"none of the {wanted} {what} is there; the first is {example}")
-    return [f"{missing} of {wanted} {what} are missing, for example {example}"] if missing else []
+    if missing and len(missing) == wanted:
+        raise LayoutError(f"none of the {wanted} {what} is there, for example {missing[0]}")
+    return [f"{len(missing)} of {wanted} {what} are missing, for example {missing[0]}"] if missing else []
 
 
 def named_in_words(label: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from evaluation.errors import LayoutError
 from evaluation.items import file_item
 from evaluation.layouts.tables import SOUNDS, DataSet, absent, files_by_stem, first_there
-from evaluation.tasks import Naming
+from evaluation.naming import Naming
 
 EXPECTS = """\
 vggsound.csv      no header: YOUTUBE_ID,START,LABEL,SPLIT; --split test
@@ -32,11 +32,15 @@ def load(root: Path, split: str | None) -> DataSet:
         raise LayoutError(f"vggsound.csv has no split {split or 'test'!r}; it has {_splits(rows)}")
     folders = [root / name for name in (f"audio/{split or 'test'}", "audio", split or "test", ".")]
     files = files_by_stem(folders, SOUNDS)
-    found = []
+    found, missing = [], []
     for youtube, start, label, _ in chosen:
         stems = [f"{youtube}_{int(float(start)):06d}", f"{youtube}_{start}", youtube]
-        found += [(files[stem], label) for stem in stems if stem in files][:1]
-    notes = absent(len(chosen) - len(found), len(chosen), "sounds", f"{chosen[0][0]}.wav")
+        there = [files[stem] for stem in stems if stem in files]
+        if there:
+            found.append((there[0], label))
+        else:
+            missing.append(f"{stems[0]}.wav")
+    notes = absent(missing, len(chosen), "sounds")
     labels = sorted({row[2] for row in rows})
     task = Naming(
         "VGGSound",
