@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
 from index import Collection, Item, Row
 from index import errors as index_errors
+from index.towers import mismatch
 from service.drafts import Draft, Refused
 from service.engine import Engine
 from service.errors import LocatedError, fault_of
@@ -73,13 +75,18 @@ async def embed(engine: Engine, draft: Draft | Refused) -> Made | Refused:
     return Made(draft, item_of(draft, embedded, engine.embedder.senses), embedded.notes)
 
 
-def check(collection: Collection, made: Made | Refused) -> Made | Refused:
-    """Refuse here what the collection would refuse the whole transaction for."""
+def check(collection: Collection, made: Made | Refused, strangers: AbstractSet[str]) -> Made | Refused:
+    """Refuse here what the collection would refuse the whole transaction for.
+
+    `strangers`: the modalities whose items there come from another tower.
+    """
     if isinstance(made, Refused):
         return made
     try:
+        if made.item.modality in strangers:
+            raise mismatch(collection.name, made.item.modality)
         collection.check(made.item)
-    except index_errors.ParameterError as error:
+    except (index_errors.ParameterError, index_errors.IdentityMismatch) as error:
         return refusal(made.draft, LocatedError(error, made.draft.where))
     return made
 
@@ -95,10 +102,12 @@ async def ingest(
     parts = [draft.part for draft in drafts if isinstance(draft, Draft)]
     with engine.vectorizer.admission(parts):
         embedded = await asyncio.gather(*(embed(engine, draft) for draft in drafts))
-    checked = [check(collection, each) for each in embedded]
+    bound = engine.embedder.bound
+    strangers = await engine.in_index(collection.strangers, bound) if bound else set[str]()
+    checked = [check(collection, each, strangers) for each in embedded]
     items = {each.item.id: each.item for each in checked if isinstance(each, Made)}
     if items:
-        await engine.in_index(collection.upsert, list(items.values()))
+        await engine.in_index(collection.upsert, list(items.values()), bound)
     return [stored(each) if isinstance(each, Made) else each for each in checked]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from index import Collection, Hit
+from index.towers import mismatch
 from models.embedder import TOWER_OF, Background, Embedder
 from models.errors import ParameterError
 from service.engine import Engine
@@ -206,6 +207,26 @@ def arranged_search(
     return found[wanted.offset : wanted.needed]
 
 
+def without_strangers(
+    collection: Collection, wanted: Wanted, bound: Mapping[str, str]
+) -> tuple[Wanted, list[str]]:
+    """`wanted` without items of other towers than the `bound` ones, and a note that says so.
+
+    Raises IdentityMismatch where such items are asked for by name.
+    """
+    strangers = collection.strangers(bound) if bound else set[str]()
+    if not strangers:
+        return wanted, []
+    named = wanted.conditions.get("modalities")
+    for name in sorted(strangers & set(named or ())):
+        raise mismatch(collection.name, name)
+    if named is not None:
+        return wanted, []
+    rest = [name for name in collection.info().items if name not in strangers]
+    notes = [f"left out: {mismatch(collection.name, name).message}" for name in sorted(strangers)]
+    return replace(wanted, conditions={**wanted.conditions, "modalities": rest}), notes
+
+
 async def search(
     engine: Engine, collection: Collection, query: Part, wanted: Wanted
 ) -> tuple[list[Found], list[str]]:
@@ -214,7 +235,8 @@ async def search(
     Raises LocatedError for a query that cannot be used, index errors, OverloadedError.
     """
     probes = await probes_of(engine, collection, query, wanted.fusion)
-    notes = [note for probe in probes for note in probe.embedded.notes]
+    wanted, notes = await engine.in_index(without_strangers, collection, wanted, engine.embedder.bound)
+    notes += [note for probe in probes for note in probe.embedded.notes]
     background = background_of(engine.embedder)
     if wanted.plain:
         found = await engine.in_index(plain_search, collection, probes[0], wanted, background)
