@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from service import logs
+from service.commands.bind import bind
 from service.settings import Settings
 
 cli = typer.Typer(
@@ -149,7 +150,7 @@ def convert(
 
 
 # name on the command line: what it runs
-COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType({})
+COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType({"bind": bind})
 for name, command in COMMANDS.items():
     cli.command(name)(command)
 
