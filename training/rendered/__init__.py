@@ -1,0 +1,8 @@
+"""Depth maps with pictures and captions, drawn by rule: rooms, streets, bodies, people, animals and meshes.
+
+Everything solid is an implicit function, F(x) > 0 inside, F(x) < 0 outside, F(x) = 0 on the surface.
+"""
+
+from training.rendered.scenes import TRAIN_SEED, VAL_SEED, Scene, scene, scenes
+
+__all__ = ["TRAIN_SEED", "VAL_SEED", "Scene", "scene", "scenes"]
