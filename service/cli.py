@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from service import logs
 from service.commands.bind import bind
+from service.commands.train import train
 from service.settings import Settings
 
 cli = typer.Typer(
@@ -150,7 +151,7 @@ def convert(
 
 
 # name on the command line: what it runs
-COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType({"bind": bind})
+COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType({"bind": bind, "train": train})
 for name, command in COMMANDS.items():
     cli.command(name)(command)
 
