@@ -116,7 +116,7 @@ def openai_parts() -> list[dict[str, Any]]:
     text = {"type": "object", "properties": {"type": {"const": "text"}, "text": {"type": "string"}}}
     kinds = [{**text, "required": ["type", "text"]}]
     for name, (_, field) in OPENAI_MEDIA.items():
-        holder = {"type": "object", "properties": {field: FILE}, "required": [field]}
+        holder = {"anyOf": [{"type": "object", "properties": {field: FILE}, "required": [field]}, FILE]}
         properties = {"type": {"const": name}, name: holder, "weight": WEIGHT}
         kinds.append({"type": "object", "properties": properties, "required": ["type", name]})
     return kinds

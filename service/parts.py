@@ -20,13 +20,16 @@ DEEPEST = 8
 LARGEST_WEIGHT = 1e6
 LARGEST_TOKEN = 2**31
 Senses: TypeAlias = Mapping[str, Modality]
-# OpenAI's content parts (and the two that vLLM adds): type -> (modality, name of the file's field).
+# OpenAI's content parts, and those that vLLM and Voyage add: type -> (modality, name of the file's field).
 OPENAI_MEDIA: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "image_url": ("image", "url"),
         "input_audio": ("audio", "data"),
         "audio_url": ("audio", "url"),
         "video_url": ("video", "url"),
+        "image_base64": ("image", "data"),
+        "audio_base64": ("audio", "data"),
+        "video_base64": ("video", "data"),
     }
 )
 
@@ -128,13 +131,13 @@ def ready_of(vector: Any, modality: Any, senses: Senses = MODALITIES) -> Ready:
     return Ready(vector, modality)
 
 
-def fused_of(parts: Any, where: str, grammar: Grammar) -> Fused:
+def fused_of(parts: Any, where: str, grammar: Grammar, key: str = "parts") -> Fused:
     if grammar.depth >= DEEPEST:
         raise ParameterError(f"parts within parts go at most {DEEPEST} levels deep")
     if not isinstance(parts, list) or not parts:
-        raise ParameterError("`parts` has to be a list of at least one part")
+        raise ParameterError(f"`{key}` has to be a list of at least one part")
     inner = replace(grammar, depth=grammar.depth + 1)
-    return Fused(tuple(part_of(each, f"{where}.parts[{i}]", inner) for i, each in enumerate(parts)))
+    return Fused(tuple(part_of(each, f"{where}.{key}[{i}]", inner) for i, each in enumerate(parts)))
 
 
 def without(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -163,11 +166,13 @@ def content_of_object(value: Mapping[str, Any], where: str, grammar: Grammar) ->
     return Text(content) if key == "text" else Stored(content)
 
 
-def openai_content(value: Mapping[str, Any]) -> Content:
-    """`{"type": "image_url", "image_url": {"url": ..}}` and its relatives."""
+def openai_content(value: Mapping[str, Any], where: str, grammar: Grammar) -> Content:
+    """`{"type": "image_url", "image_url": {"url": ..}}` and its relatives; `type` may name our own key."""
     name = value["type"]
     if name in ("text", "input_text"):
         return content_of_object({"text": value.get("text")}, "", Grammar())
+    if isinstance(name, str) and name in grammar.media:
+        return content_of_object(without(value, "type"), where, grammar)
     if not isinstance(name, str) or name not in OPENAI_MEDIA:
         raise ParameterError(f"`type` {name!r} is not known; accepted: {', '.join(('text', *OPENAI_MEDIA))}")
     modality, file = OPENAI_MEDIA[name]
@@ -195,7 +200,10 @@ def content_of(value: Any, where: str, grammar: Grammar) -> Content:
     if not isinstance(value, dict):
         raise ParameterError(f"a part is a string, a list of token ids or an object, not {kind(value)}")
     if "type" in value:
-        return openai_content(value)
+        return openai_content(value, where, grammar)
+    if isinstance(value.get("content"), list):
+        refuse_unknown(without(value, "content", "weight"), (), "content")
+        return fused_of(value["content"], where, grammar, "content")
     return content_of_object(value, where, grammar)
 
 

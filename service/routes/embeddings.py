@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from models.errors import ParameterError
 from models.modalities import Modality
@@ -18,7 +18,8 @@ from service.dependencies import ReadyEngine
 from service.engine import Engine
 from service.errors import LocatedError, UnknownPathError, unknown_modality
 from service.openapi import EMBEDDING_EXAMPLES, INPUTS, MaybeModality, ModalityName, errors, upload_body
-from service.parts import Media, Part, Senses, parse_inputs
+from service.parts import Media, Part, Senses
+from service.peers import parts_of
 from service.requests import StrictRoute, read_upload, validated
 from service.vectorizer import Embedded
 
@@ -30,12 +31,21 @@ class Options(BaseModel):
 
     model: str | None = Field(default=None, description="the loaded model's name; may be left out")
     encoding_format: Literal["float", "base64"] | None = Field(
-        default="float", description="`base64` = little-endian float32"
+        default="float",
+        validation_alias=AliasChoices("encoding_format", "embedding_type", "output_encoding"),
+        description="`base64` = little-endian float32",
     )
     dimensions: int | None = Field(
-        default=None, ge=1, description="only the leading ones, renormalised; for models that allow it"
+        default=None,
+        ge=1,
+        validation_alias=AliasChoices("dimensions", "output_dimension"),
+        description="only the leading ones, renormalised; for models that allow it",
     )
-    normalize: bool = Field(default=True, description="`false`: the raw output of the model's head")
+    normalize: bool = Field(
+        default=True,
+        validation_alias=AliasChoices("normalize", "normalized"),
+        description="`false`: the raw output of the model's head",
+    )
 
 
 class EmbeddingsRequest(Options):
@@ -43,7 +53,13 @@ class EmbeddingsRequest(Options):
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": EMBEDDING_EXAMPLES})
 
-    input: Annotated[Any, INPUTS]
+    input: Annotated[Any, INPUTS] = None
+    inputs: Annotated[Any, INPUTS] = Field(default=None, description="in place of `input`: as Cohere, Voyage")
+    messages: list[Any] | None = Field(
+        default=None, description="in place of `input`: vLLM's; one vector, the blend of all that they hold"
+    )
+    texts: list[str] | None = Field(default=None, description="in place of `input`: Cohere's")
+    images: list[str] | None = Field(default=None, description="in place of `input`: Cohere's, data URIs")
     modality: MaybeModality = Field(
         default=None, description="bare strings of `input` are media of this modality, as base64 or data URI"
     )
@@ -137,7 +153,7 @@ async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     senses = engine.embedder.senses
     strings = "text" if body.modality is None else known_modality(body.modality, senses)
     most = engine.settings.max_batch_items
-    parts = await engine.in_reader(parse_inputs, body.input, "input", most, strings, senses)
+    parts = await engine.in_reader(parts_of, vars(body), most, strings, senses)
     embedded = await engine.vectorizer.embed_all(parts, normalize=body.normalize)
     return listing(embedded, body, engine)
 
