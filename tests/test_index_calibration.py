@@ -24,26 +24,26 @@ def rows_near(direction, count, spread, seed):
 def test_without_prior_and_rows_the_background_is_that_of_random_directions():
     """Mean 0, standard deviation 1 / sqrt(dim)."""
     background = calibration.background(None, np.zeros(31), 64)
-    assert (background.mean, background.std) == (0.0, 1 / 8)
+    assert (background.mean, background.spread) == (0.0, 1 / 8)
 
 
 def test_few_rows_leave_the_prior_alone():
     """Below 32 rows their scores say too little."""
     background = calibration.background((0.3, 0.05), np.full(31, 0.9), 64)
-    assert (background.mean, background.std) == (0.3, 0.05)
+    assert (background.mean, background.spread) == (0.3, 0.05)
 
 
 def test_rows_move_the_mean_of_the_prior():
     """A prior is worth 64 rows: with 64 rows the mean goes half the way, and the spread stays the prior's."""
     background = calibration.background((0.1, 0.2), np.tile([0.2, 0.4], 32), 64)
-    assert (background.mean, background.std) == (pytest.approx(0.2), 0.2)
+    assert (background.mean, background.spread) == (pytest.approx(0.2), 0.2)
 
 
 @pytest.mark.parametrize(("score", "mean"), [(0.9, 0.3), (-0.9, -0.1)])
 def test_rows_move_the_mean_by_one_standard_deviation_at_most(score, mean):
     """However many rows are alike, the background stays near that of unrelated items."""
     background = calibration.background((0.1, 0.2), np.full(256, score), 64)
-    assert (background.mean, background.std) == (pytest.approx(mean), 0.2)
+    assert (background.mean, background.spread) == (pytest.approx(mean), 0.2)
 
 
 def test_a_shelf_full_of_matches_still_comes_before_strangers(things):
@@ -60,12 +60,12 @@ def test_a_shelf_full_of_matches_still_comes_before_strangers(things):
 def test_copies_of_one_vector_do_not_divide_by_zero():
     """The standard deviation has a floor."""
     background = calibration.background(None, np.full(100, 0.5), 64)
-    assert background.std == calibration.NARROWEST
+    assert background.spread == calibration.NARROWEST
     assert background.calibrate(0.5) == pytest.approx(0)
 
 
 def test_the_prior_of_the_pair_is_used(things):
-    """z = (score - mean) / std with the numbers of (query modality, item modality)."""
+    """(score - mean) / spread with the numbers of (query modality, item modality)."""
     things.upsert([item("a", 1, "image"), item("b", 1, "text")])
     priors = {("audio", "image"): (0.2, 0.1), ("audio", "text"): (0.5, 0.25), ("image", "audio"): (9, 9)}
     hits = things.search(vector(1), query_modality="audio", background=priors)
@@ -88,7 +88,7 @@ def test_a_modality_gap_no_longer_decides_the_order(things):
     assert {hit.modality for hit in raw} == {"text"}
     assert all(hit.calibrated is None for hit in raw)
     assert [hit.score for hit in raw] == sorted((hit.score for hit in raw), reverse=True)
-    calibrated = things.search(query, limit=10)
+    calibrated = things.search(query, limit=20)
     assert calibrated[0].id == "match"
     assert {hit.modality for hit in calibrated} == {"text", "image"}
     assert [hit.calibrated for hit in calibrated] == sorted((h.calibrated for h in calibrated), reverse=True)
