@@ -1,0 +1,224 @@
+"""The same client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+import httpx
+
+from sensorium_client import calls
+from sensorium_client.bulk import Addable, Batch, Batching, batches, in_order
+from sensorium_client.calls import Call, Query
+from sensorium_client.client import DEFAULT_URL, EMBEDDED_TOGETHER, PAGE, chunked, headers_of, joined
+from sensorium_client.content import Content
+from sensorium_client.errors import SensoriumError, TooLargeError
+from sensorium_client.results import Added, Classified, CollectionInfo, Embeddings, Float32, Hit, Item
+from sensorium_client.retries import Retries, request_words, result_of
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """As `Client`, with `await`."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.retries = retries or Retries()
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers_of(api_key), timeout=timeout, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._http.aclose()
+
+    async def run(self, call: Call[T]) -> T:
+        """Carry out one call, with its retries."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                response = await self._http.request(**request_words(call))
+            except httpx.TransportError as error:
+                wait = self.retries.after_loss(attempt, error)
+            else:
+                again = self.retries.after_answer(attempt, response)
+                if again is None:
+                    return result_of(call, response)
+                wait = again
+            await asyncio.sleep(wait)
+
+    async def embeddings(
+        self,
+        contents: Query,
+        *,
+        dimensions: int | None = None,
+        normalize: bool = True,
+        model: str | None = None,
+        together: int = EMBEDDED_TOGETHER,
+    ) -> Embeddings:
+        """Vectors with modalities and notes; `together` inputs in one request."""
+        parts, _ = await asyncio.to_thread(calls.several, contents)
+        if not parts:
+            raise SensoriumError("nothing to embed; give at least one content")
+        each = [
+            await self.run(calls.embeddings(chunk, model, dimensions, normalize=normalize))
+            for chunk in chunked(parts, together)
+        ]
+        return joined(each)
+
+    async def embed(self, contents: Query, **options: Any) -> Float32:
+        """Float32 (dim,) of one content, (n, dim) of a list; options as for `embeddings`."""
+        vectors = (await self.embeddings(contents, **options)).vectors
+        return vectors if isinstance(contents, list | tuple) else vectors[0]
+
+    @overload
+    async def classify(
+        self, contents: list[Content], labels: Sequence[str], *, templates: Any = ..., top_k: int = ...
+    ) -> list[Classified]: ...
+    @overload
+    async def classify(
+        self, contents: Content, labels: Sequence[str], *, templates: Any = ..., top_k: int = ...
+    ) -> Classified: ...
+    async def classify(
+        self,
+        contents: Content | list[Content],
+        labels: Sequence[str],
+        *,
+        templates: str | Sequence[str] | None = None,
+        top_k: int = 5,
+    ) -> Classified | list[Classified]:
+        """The labels that fit best; `templates` as for the server, `["a photo of a {}."]` or a name."""
+        parts, one = await asyncio.to_thread(calls.several, contents)
+        found = await self.run(calls.classify(parts, labels, templates, top_k))
+        return found[0] if one else found
+
+    async def similarity(self, a: Query, b: Query) -> Float32:
+        """Float32 (len(a), len(b)) cosines."""
+        return await self.run(await asyncio.to_thread(calls.similarity, a, b))
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The models that the server knows."""
+        return await self.run(calls.models())
+
+    async def collections(self) -> list[CollectionInfo]:
+        """All collections."""
+        return await self.run(calls.collections())
+
+    async def create(
+        self, name: str, *, recall: float | None = None, media: str | None = None
+    ) -> AsyncCollection:
+        """A collection, made unless it is there. `media` "none": originals are not kept."""
+        await self.run(calls.create(name, recall, media))
+        return AsyncCollection(self, name)
+
+    def collection(self, name: str) -> AsyncCollection:
+        """A collection that is there; nothing is asked yet."""
+        return AsyncCollection(self, name)
+
+
+class AsyncCollection:
+    """As `Collection`, with `await`."""
+
+    def __init__(self, client: AsyncClient, name: str) -> None:
+        self.client = client
+        self.name = name
+
+    async def info(self) -> CollectionInfo:
+        """What it is and holds."""
+        return await self.client.run(calls.info(self.name))
+
+    async def drop(self) -> None:
+        """Delete it with everything in it."""
+        await self.client.run(calls.drop(self.name))
+
+    async def search(self, query: Query, *, limit: int = 10, **options: Any) -> list[Hit]:
+        """The nearest items; options as for `Collection.search`."""
+        call = await asyncio.to_thread(calls.search, self.name, query, {"limit": limit, **options})
+        return await self.client.run(call)
+
+    async def add(
+        self, items: Iterable[Addable], *, batching: Batching | None = None, resume: bool = False
+    ) -> AsyncIterator[Added]:
+        """Store a stream of items; their results come in order while it goes on. See `Collection.add`."""
+        limits = batching or Batching()
+        there = {item.id async for item in self.items()} if resume else set()
+        stream = batches(items, there, limits)
+        pending: deque[asyncio.Task[list[Added]]] = deque()
+        try:
+            while (batch := await asyncio.to_thread(next, stream, None)) is not None:
+                pending.append(asyncio.create_task(self._send(batch)))
+                if len(pending) >= limits.concurrency:
+                    for each in await pending.popleft():
+                        yield each
+            while pending:
+                for each in await pending.popleft():
+                    yield each
+        finally:
+            for task in pending:
+                task.cancel()
+
+    async def add_all(
+        self, items: Iterable[Addable], *, batching: Batching | None = None, resume: bool = False
+    ) -> list[Added]:
+        """`add`, to its end."""
+        return [each async for each in self.add(items, batching=batching, resume=resume)]
+
+    async def _send(self, batch: Batch) -> list[Added]:
+        if not batch.bodies:
+            return list(batch.settled)
+        try:
+            return in_order(batch, await self.client.run(calls.add(self.name, batch.bodies)))
+        except TooLargeError:
+            if len(batch.bodies) == 1:
+                raise
+            first, second = batch.halves()
+            both = [*await self._send(first), *await self._send(second)]
+            return sorted(both, key=lambda each: each.position)
+
+    async def items(self, *, modality: str | None = None, with_vector: bool = False) -> AsyncIterator[Item]:
+        """All items in the order they were first stored."""
+        cursor = None
+        while True:
+            page = calls.page(self.name, PAGE, cursor, modality, with_vector=with_vector)
+            found, cursor = await self.client.run(page)
+            for item in found:
+                yield item
+            if cursor is None:
+                return
+
+    async def get(self, identifier: str, *, with_vector: bool = False) -> Item:
+        """One item. Raises NotFoundError."""
+        return await self.client.run(calls.item(self.name, identifier, with_vector=with_vector))
+
+    async def media(self, identifier: str) -> bytes:
+        """The original file of an item."""
+        return await self.client.run(calls.media(self.name, identifier))
+
+    async def delete(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the API's word
+    ) -> int:
+        """Delete by ids or by filter; says how many were there."""
+        return await self.client.run(calls.delete(self.name, ids, filter))

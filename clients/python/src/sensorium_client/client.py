@@ -1,0 +1,269 @@
+"""The client, and its collections."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+import httpx
+import numpy as np
+
+from sensorium_client import calls
+from sensorium_client.bulk import Addable, Batch, Batching, batches, in_order
+from sensorium_client.calls import Call, Query
+from sensorium_client.content import Content
+from sensorium_client.errors import SensoriumError, TooLargeError
+from sensorium_client.results import Added, Classified, CollectionInfo, Embeddings, Float32, Hit, Item
+from sensorium_client.retries import Retries, request_words, result_of
+
+T = TypeVar("T")
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+EMBEDDED_TOGETHER = 64
+PAGE = 1000
+
+
+def headers_of(api_key: str | None) -> dict[str, str]:
+    return {} if api_key is None else {"authorization": f"Bearer {api_key}"}
+
+
+def joined(each: Sequence[Embeddings]) -> Embeddings:
+    """The answers of several batches as one."""
+    return Embeddings(
+        np.concatenate([one.vectors for one in each]),
+        tuple(name for one in each for name in one.modalities),
+        tuple(note for one in each for note in one.notes),
+        sum(one.tokens for one in each),
+        each[0].model,
+    )
+
+
+def chunked(parts: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [parts[start : start + size] for start in range(0, len(parts), size)]
+
+
+class Client:
+    """A connection to a server. Safe to share between threads; close it, or use it in a `with`.
+
+    `timeout`: seconds for one answer. `retries`: after 429, 503 and lost connections. `transport`: httpx's,
+    for tests and proxies. Every call raises `SensoriumError` and its kinds.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        retries: Retries | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.retries = retries or Retries()
+        self._http = httpx.Client(
+            base_url=url, headers=headers_of(api_key), timeout=timeout, transport=transport
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def run(self, call: Call[T]) -> T:
+        """Carry out one call, with its retries."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                response = self._http.request(**request_words(call))
+            except httpx.TransportError as error:
+                wait = self.retries.after_loss(attempt, error)
+            else:
+                again = self.retries.after_answer(attempt, response)
+                if again is None:
+                    return result_of(call, response)
+                wait = again
+            time.sleep(wait)
+
+    def embeddings(
+        self,
+        contents: Query,
+        *,
+        dimensions: int | None = None,
+        normalize: bool = True,
+        model: str | None = None,
+        together: int = EMBEDDED_TOGETHER,
+    ) -> Embeddings:
+        """Vectors with modalities and notes; `together` inputs in one request."""
+        parts, _ = calls.several(contents)
+        if not parts:
+            raise SensoriumError("nothing to embed; give at least one content")
+        each = [
+            self.run(calls.embeddings(chunk, model, dimensions, normalize=normalize))
+            for chunk in chunked(parts, together)
+        ]
+        return joined(each)
+
+    def embed(self, contents: Query, **options: Any) -> Float32:
+        """Float32 (dim,) of one content, (n, dim) of a list; options as for `embeddings`."""
+        vectors = self.embeddings(contents, **options).vectors
+        return vectors if isinstance(contents, list | tuple) else vectors[0]
+
+    @overload
+    def classify(
+        self, contents: list[Content], labels: Sequence[str], *, templates: Any = ..., top_k: int = ...
+    ) -> list[Classified]: ...
+    @overload
+    def classify(
+        self, contents: Content, labels: Sequence[str], *, templates: Any = ..., top_k: int = ...
+    ) -> Classified: ...
+    def classify(
+        self,
+        contents: Content | list[Content],
+        labels: Sequence[str],
+        *,
+        templates: str | Sequence[str] | None = None,
+        top_k: int = 5,
+    ) -> Classified | list[Classified]:
+        """The labels that fit best; `templates` as for the server, `["a photo of a {}."]` or a name."""
+        parts, one = calls.several(contents)
+        found = self.run(calls.classify(parts, labels, templates, top_k))
+        return found[0] if one else found
+
+    def similarity(self, a: Query, b: Query) -> Float32:
+        """Float32 (len(a), len(b)) cosines."""
+        return self.run(calls.similarity(a, b))
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that the server knows."""
+        return self.run(calls.models())
+
+    def wait_until_ready(self, timeout: float = 60.0) -> dict[str, Any]:
+        """What /readyz says once it is ready. Raises the last error after `timeout` seconds."""
+        give_up = time.monotonic() + timeout
+        while True:
+            try:
+                return self.run(calls.ready())
+            except SensoriumError:
+                if time.monotonic() >= give_up:
+                    raise
+
+    def collections(self) -> list[CollectionInfo]:
+        """All collections."""
+        return self.run(calls.collections())
+
+    def create(self, name: str, *, recall: float | None = None, media: str | None = None) -> Collection:
+        """A collection, made unless it is there. `media` "none": originals are not kept."""
+        self.run(calls.create(name, recall, media))
+        return Collection(self, name)
+
+    def collection(self, name: str) -> Collection:
+        """A collection that is there; nothing is asked yet."""
+        return Collection(self, name)
+
+
+class Collection:
+    """Items of one model's space on the server."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def info(self) -> CollectionInfo:
+        """What it is and holds."""
+        return self.client.run(calls.info(self.name))
+
+    def drop(self) -> None:
+        """Delete it with everything in it."""
+        self.client.run(calls.drop(self.name))
+
+    def search(self, query: Query, *, limit: int = 10, **options: Any) -> list[Hit]:
+        """The nearest items. A list as `query` is a blend; see `Weighted`, `Stored`, `Vector`.
+
+        `options`: offset, modalities, filter, per_modality, score_threshold, group_by, diversity, fusion,
+        calibrate, recall, with_vector, as in the server's documentation.
+        """
+        return self.client.run(calls.search(self.name, query, {"limit": limit, **options}))
+
+    def add(
+        self, items: Iterable[Addable], *, batching: Batching | None = None, resume: bool = False
+    ) -> Iterator[Added]:
+        """Store a stream of items; their results come in order while it goes on.
+
+        Items are taken from the iterable only as they are sent, so it may be endless. `resume`: items whose
+        id is in the collection are skipped. Nothing is sent unless the results are taken: loop over them, or
+        use `add_all`. Raises where the server itself fails; what was yielded before is stored.
+        """
+        limits = batching or Batching()
+        there = set(self.ids()) if resume else set()
+        pending: deque[Future[list[Added]]] = deque()
+        with ThreadPoolExecutor(limits.concurrency, thread_name_prefix="sensorium-add") as threads:
+            try:
+                for batch in batches(items, there, limits):
+                    pending.append(threads.submit(self._send, batch))
+                    if len(pending) >= limits.concurrency:
+                        yield from pending.popleft().result()
+                while pending:
+                    yield from pending.popleft().result()
+            finally:
+                for each in pending:
+                    each.cancel()
+
+    def add_all(
+        self, items: Iterable[Addable], *, batching: Batching | None = None, resume: bool = False
+    ) -> list[Added]:
+        """`add`, to its end."""
+        return list(self.add(items, batching=batching, resume=resume))
+
+    def _send(self, batch: Batch) -> list[Added]:
+        if not batch.bodies:
+            return list(batch.settled)
+        try:
+            return in_order(batch, self.client.run(calls.add(self.name, batch.bodies)))
+        except TooLargeError:
+            if len(batch.bodies) == 1:
+                raise
+            first, second = batch.halves()
+            both = [*self._send(first), *self._send(second)]
+            return sorted(both, key=lambda each: each.position)
+
+    def items(self, *, modality: str | None = None, with_vector: bool = False) -> Iterator[Item]:
+        """All items in the order they were first stored."""
+        cursor = None
+        while True:
+            page = calls.page(self.name, PAGE, cursor, modality, with_vector=with_vector)
+            found, cursor = self.client.run(page)
+            yield from found
+            if cursor is None:
+                return
+
+    def ids(self) -> Iterator[str]:
+        """The ids of all items."""
+        return (item.id for item in self.items())
+
+    def get(self, identifier: str, *, with_vector: bool = False) -> Item:
+        """One item. Raises NotFoundError."""
+        return self.client.run(calls.item(self.name, identifier, with_vector=with_vector))
+
+    def media(self, identifier: str) -> bytes:
+        """The original file of an item."""
+        return self.client.run(calls.media(self.name, identifier))
+
+    def delete(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the API's word
+    ) -> int:
+        """Delete by ids or by filter; says how many were there."""
+        return self.client.run(calls.delete(self.name, ids, filter))

@@ -1,0 +1,89 @@
+"""When a call is tried again, and after how long. Every call of the API may be repeated without harm."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx
+
+from sensorium_client.calls import Call
+from sensorium_client.errors import ConnectionFailedError, SensoriumError, TimedOutError, error_of
+
+T = TypeVar("T")
+
+BUSY = frozenset({429, 502, 503, 504})
+LONGEST_ERROR_WITHOUT_RESULTS = 400
+# What a lost connection is; a server that merely takes long is not asked again, which would double its work.
+LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class Retries:
+    """`attempts` in all; waits grow from `first_s` by doubling to `longest_s`, with a random share."""
+
+    attempts: int = 5
+    first_s: float = 0.25
+    longest_s: float = 30.0
+
+    def backoff(self, attempt: int) -> float:
+        """Seconds after the attempt of this number, from 1."""
+        wait: float = min(self.longest_s, self.first_s * 2.0 ** (attempt - 1))
+        return wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads callers, hides nothing
+
+    def after_answer(self, attempt: int, response: httpx.Response) -> float | None:
+        """Seconds to wait before trying again; None: the answer counts."""
+        if response.status_code not in BUSY or attempt >= self.attempts:
+            return None
+        asked = retry_after(response)
+        return self.backoff(attempt) if asked is None else min(asked, self.longest_s)
+
+    def after_loss(self, attempt: int, error: httpx.TransportError) -> float:
+        """Seconds to wait before trying again. Raises ConnectionFailedError or TimedOutError."""
+        if not isinstance(error, LOST):
+            if isinstance(error, httpx.TimeoutException):
+                raise TimedOutError(f"no answer in time: {error or type(error).__name__}") from error
+            raise ConnectionFailedError(str(error)) from error
+        if attempt >= self.attempts:
+            said = str(error) or type(error).__name__
+            raise ConnectionFailedError(f"no answer after {attempt} attempts: {said}") from error
+        return self.backoff(attempt)
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The header's seconds, given as a number or as a date; None where it says nothing."""
+    value = response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def request_words(call: Call[Any]) -> dict[str, Any]:
+    """The keyword arguments of httpx's `request`."""
+    words: dict[str, Any] = {"method": call.method, "url": call.path, "params": dict(call.params)}
+    if call.body is not None:
+        words["content"] = json.dumps(call.body, allow_nan=False).encode()
+        words["headers"] = {"content-type": "application/json"}
+    return words
+
+
+def result_of(call: Call[T], response: httpx.Response) -> T:
+    """Raises AnswerError, or SensoriumError where the answer is none of Sensorium's."""
+    if response.status_code >= LONGEST_ERROR_WITHOUT_RESULTS and not (
+        response.status_code in call.accepted and b'"results"' in response.content
+    ):
+        raise error_of(response)
+    try:
+        return call.read(response.content if call.raw else response.json())
+    except (ValueError, KeyError, TypeError) as error:
+        raise SensoriumError(f"{response.url} answered something that is not Sensorium's") from error
