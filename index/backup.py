@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from index import errors, media, reads, schema, soundness
+from index.database import Database
 from index.durable import BESIDE, copy, lock_folder, make_folder, sync_folder
 
 log = logging.getLogger(__name__)
@@ -55,15 +56,12 @@ def new_collections(folder: Path) -> Iterator[Path]:
         for left in folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(left, ignore_errors=True)
         try:
-            unfinished.mkdir()
-            yield unfinished
-            sync_folder(unfinished)
-            unfinished.rename(target)
-            sync_folder(folder)
-        except (OSError, sqlite3.OperationalError) as error:
-            if soundness.is_full(error):
-                raise errors.StorageFull(f"the disk of {folder} has no room for the copy") from error
-            raise
+            with soundness.full_disk_told(f"the copy does not fit into {folder}"):
+                unfinished.mkdir()
+                yield unfinished
+                sync_folder(unfinished)
+                unfinished.rename(target)
+                sync_folder(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -225,10 +223,7 @@ def restore(source: Path, destination: Path) -> Backup:
         errors.Damaged: a database in the backup is not what was written.
         errors.StorageFull: the disk has no room.
     """
-    if not (source / COLLECTIONS).is_dir():
-        raise errors.NotABackup(f"{source} is no backup: it has no folder named {COLLECTIONS!r}")
-    if (source / "lock").exists():
-        lock_folder(source).close()
+    _check_backup(source)
     faults: list[str] = []
     names = []
     with new_collections(destination.absolute()) as folder:
@@ -237,6 +232,59 @@ def restore(source: Path, destination: Path) -> Backup:
                 faults += _restore_one(found, folder / found.name)
                 names.append(found.name)
     return Backup(destination, tuple(names), tuple(faults))
+
+
+def restore_one(source: Path, destination: Path, name: str) -> Backup:
+    """Put one collection of the backup `source` into the data folder `destination`, beside the others.
+
+    A damaged one of that name is replaced, its files are kept beside in a folder named `.damaged-..`.
+
+    Raises:
+        errors.NotABackup: `source` is none, or has no such collection.
+        errors.NotEmpty: the collection is there and whole.
+        errors.Locked, errors.Damaged, errors.StorageFull: see `restore`.
+    """
+    _check_backup(source)
+    if not is_collection(source / COLLECTIONS / name):
+        raise errors.NotABackup(f"{source} has no collection {name!r}")
+    target = destination / COLLECTIONS / name
+    make_folder(target.parent)
+    unfinished = target.with_name(f"{_UNFINISHED}{uuid4().hex}")
+    with closing(lock_folder(destination)):
+        if target.exists() and _is_whole(target):
+            raise errors.NotEmpty(f"{target} is there and whole: delete the collection first")
+        try:
+            with soundness.full_disk_told(f"the copy does not fit into {destination}"):
+                faults = _restore_one(source / COLLECTIONS / name, unfinished)
+            if target.exists():
+                target.rename(target.with_name(f".damaged-{uuid4().hex}-{name}"))
+            unfinished.rename(target)
+            sync_folder(target.parent)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return Backup(destination, (name,), tuple(faults))
+
+
+def _check_backup(source: Path) -> None:
+    if not (source / COLLECTIONS).is_dir():
+        raise errors.NotABackup(f"{source} is no backup: it has no folder named {COLLECTIONS!r}")
+    if (source / "lock").exists():
+        lock_folder(source).close()
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        database = Database(folder / DATABASE)
+    except errors.Damaged:
+        return False
+    try:
+        database.check_complete()
+        soundness.check(database.writer)
+    except (errors.Damaged, sqlite3.DatabaseError):
+        return False
+    finally:
+        database.close()
+    return True
 
 
 def _restore_one(source: Path, target: Path) -> list[str]:

@@ -3,7 +3,8 @@
 import errno
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -39,6 +40,21 @@ def is_full(error: Exception) -> bool:
     """Say whether the disk had no room."""
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def full_disk_told(what: str) -> Iterator[None]:
+    """Turn the errors of a full disk into one that says that `what` happened, and why.
+
+    Raises:
+        errors.StorageFull: the disk has no room.
+    """
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        if is_full(error):
+            raise errors.StorageFull(f"{what}, the disk is full: make room, then try again") from error
+        raise
 
 
 def check(connection: sqlite3.Connection) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, Self
 from uuid import uuid4
 
-from index import backup, errors, schema, validation
+from index import backup, errors, schema, soundness, validation
 from index.backup import COLLECTIONS, DATABASE, Backup, is_collection
 from index.collection import Collection
 from index.durable import lock_folder, make_folder, sync_folder
@@ -174,12 +174,23 @@ class Store:
         return Backup(target, names, (*damaged, *faults))
 
     @staticmethod
-    def restore(source: Path, destination: Path) -> Backup:
+    def back_up(source: Path, destination: Path) -> Backup:
+        """Copy the data folder `source`, which this or another process may have open; see `backup`.
+
+        Raises what `index.backup.back_up` raises.
+        """
+        return backup.back_up(source, destination)
+
+    @staticmethod
+    def restore(source: Path, destination: Path, collection: str | None = None) -> Backup:
         """Make the data folder `destination`, which must have no collections, from a backup.
 
-        All of it is checked first; raises what `index.backup.restore` raises.
+        With `collection` only that one is put back, beside the others; it may be there if it is damaged.
+        All of it is checked first; raises what `index.backup.restore` and `restore_one` raise.
         """
-        return backup.restore(source, destination)
+        if collection is None:
+            return backup.restore(source, destination)
+        return backup.restore_one(source, destination, validation.collection_name(collection))
 
     def close(self) -> None:
         """Save what speeds up the next start, and let others open the folder. May be called twice."""
@@ -214,11 +225,15 @@ class Store:
     def _make(self, name: str, facts: dict[str, str | int | float]) -> None:
         """Make the folder beside and rename it, so that a crash leaves a whole collection or none."""
         unfinished = self._folder / f"{_UNFINISHED}{uuid4().hex}"
-        unfinished.mkdir()
-        schema.make(unfinished / DATABASE, facts)
-        sync_folder(unfinished)
-        unfinished.rename(self._folder / name)
-        sync_folder(self._folder)
+        try:
+            with soundness.full_disk_told(f"the collection {name!r} could not be made"):
+                unfinished.mkdir()
+                schema.make(unfinished / DATABASE, facts)
+                sync_folder(unfinished)
+                unfinished.rename(self._folder / name)
+                sync_folder(self._folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     def _found(self, name: str) -> Collection:
         if name in self._damaged:
@@ -245,5 +260,6 @@ def _check_identity(
     raise errors.IdentityMismatch(
         f"the collection {found.name!r} holds {found.dimension}-dimensional vectors of model {found.model!r} "
         f"with identity {found.identity}, offered was {offered}: vectors of different models cannot be "
-        "compared. Load that model, or put the items into another collection"
+        f"compared. Load that model, or stop the server and run `sensorium reembed {found.name}`, which "
+        "keeps ids and metadata"
     )

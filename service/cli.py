@@ -12,7 +12,9 @@ import typer
 from pydantic import ValidationError
 
 from service import logs
+from service.commands.backup import backup
 from service.commands.bind import bind
+from service.commands.restore import restore
 from service.commands.train import train
 from service.settings import Settings
 
@@ -151,7 +153,9 @@ def convert(
 
 
 # name on the command line: what it runs
-COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType({"bind": bind, "train": train})
+COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
+    {"backup": backup, "bind": bind, "restore": restore, "train": train}
+)
 for name, command in COMMANDS.items():
     cli.command(name)(command)
 

@@ -30,6 +30,8 @@ from service.answers import Answer
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = "1"
+# Somebody has to come and make room, or restore a backup.
+RETRY_AFTER_REPAIR_S = "60"
 LONGEST_MESSAGE = 600
 UNKNOWN_ERROR = (
     "The server met an unexpected error; its log holds the cause under this answer's x-request-id."
@@ -118,7 +120,8 @@ TABLE: Mapping[type[Exception], tuple[int, str]] = MappingProxyType(
         OverloadedError: (429, BUSY),
         NotReadyError: (503, SERVER),
         index_errors.Closed: (503, SERVER),
-        index_errors.StorageFull: (503, SERVER),
+        index_errors.Damaged: (503, SERVER),
+        index_errors.StorageFull: (507, SERVER),
     }
 )
 CODES_OF_STATUS: Mapping[int, str] = MappingProxyType(
@@ -153,7 +156,9 @@ def fault_of_class(error: Exception, param: str | None) -> Fault:
     for ancestor in type(error).__mro__:
         if ancestor in TABLE:
             status, kind = TABLE[ancestor]
-            headers = {"retry-after": RETRY_AFTER_S} if status in {429, 503} else {}
+            repair = isinstance(error, index_errors.Damaged | index_errors.StorageFull)
+            seconds = RETRY_AFTER_REPAIR_S if repair else RETRY_AFTER_S
+            headers = {"retry-after": seconds} if status in {429, 503, 507} else {}
             code: str = getattr(error, "code", Fault.code)
             return Fault(status, getattr(error, "message", str(error)), kind, param, code, headers)
     log.error("unexpected error", exc_info=error, extra={"param": param})

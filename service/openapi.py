@@ -24,7 +24,8 @@ MEANINGS = {
     422: "Media or a value that cannot be used.",
     429: "The queue is full; come back after Retry-After seconds.",
     500: "An unexpected error; the log holds its cause under the request id.",
-    503: "Not ready; come back after Retry-After seconds.",
+    503: "Not ready, or the collection is damaged; come back after Retry-After seconds.",
+    507: "The disk is full and nothing was written; come back after Retry-After seconds.",
 }
 
 

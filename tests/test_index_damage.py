@@ -12,6 +12,7 @@ import pytest
 from index import Item, Row, Store, errors, state
 from index.validation import unit_vector
 from tests.index_samples import assert_picture_is_true, collection_in, item
+from tests.small_disk import mounted
 
 DIMENSION = 1500
 """So large that SQLite puts most of a vector onto pages of their own."""
@@ -230,20 +231,15 @@ def test_closing_does_not_wait_for_the_whole_check(filled, monkeypatch):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system with room for 3 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    told = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if told.returncode:
-        pytest.skip("mounting is not allowed here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted(tmp_path / "disk", megabytes=3) as disk:
+        yield disk
 
 
 def test_a_full_disk_leaves_nothing_half_written(small_disk):
     """Whatever the disk has no room for did not happen, and what was there before stays."""
     store, things = collection_in(small_disk / "data")
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(500_000))
     acknowledged = []
 
     def fill():
@@ -256,6 +252,11 @@ def test_a_full_disk_leaves_nothing_half_written(small_disk):
     assert acknowledged
     assert [one.id for one in things.page(2000).items] == acknowledged
     assert_picture_is_true(things)
+    with pytest.raises(errors.StorageFull):
+        store.backup(small_disk / "copy")
+    ballast.unlink()
+    things.upsert([item("i1000", 1000, media=bytes([1000 % 256]) * 20_000)])
+    acknowledged.append("i1000")
     store.close()
     with Store.open(small_disk / "data") as store:
         things = store.get("things")

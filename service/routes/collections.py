@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from index import Collection
+from index import Collection, Store
+from index.errors import Closed, Damaged
 from service.answers import Answer
 from service.dependencies import ReadyEngine
 from service.openapi import CollectionName, errors
@@ -37,6 +39,7 @@ class Shelf(BaseModel):
 
 class CollectionAnswer(BaseModel):
     name: str
+    status: Literal["ready"]
     model: str
     identity: str
     dimension: int
@@ -47,9 +50,17 @@ class CollectionAnswer(BaseModel):
     recall: float
 
 
+class DamagedCollection(BaseModel):
+    """`reason` says what is wrong with it and what can be done."""
+
+    name: str
+    status: Literal["damaged"]
+    reason: str
+
+
 class CollectionList(BaseModel):
     object: Literal["list"]
-    data: list[CollectionAnswer]
+    data: list[CollectionAnswer | DamagedCollection]
 
 
 class Dropped(BaseModel):
@@ -61,6 +72,7 @@ def described(collection: Collection) -> dict[str, Any]:
     info = collection.info()
     return {
         "name": info.name,
+        "status": "ready",
         "model": info.model,
         "identity": info.identity,
         "dimension": info.dimension,
@@ -75,11 +87,22 @@ def described(collection: Collection) -> dict[str, Any]:
     }
 
 
+def listed(store: Store) -> list[dict[str, Any]]:
+    """All collections by name, the damaged ones with the reason."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in store.list():
+        with suppress(Damaged, Closed):  # damaged or dropped since
+            found[each.name] = described(each)
+    for name, damage in store.damaged().items():
+        found[name] = {"name": name, "status": "damaged", "reason": damage.message}
+    return [found[name] for name in sorted(found)]
+
+
 @router.put(
     "/{name}",
     response_model=CollectionAnswer,
     responses={
-        **errors(400, 404, 409, 413, 415, 503),
+        **errors(400, 404, 409, 413, 415, 503, 507),
         CREATED: {"model": CollectionAnswer, "description": "Made."},
     },
 )
@@ -105,12 +128,8 @@ async def put_collection(
 
 @router.get("", response_model=CollectionList, responses=errors(503))
 async def list_collections(engine: ReadyEngine) -> Answer:
-    """All collections."""
-
-    def everything() -> list[dict[str, Any]]:
-        return [described(each) for each in engine.store.list()]
-
-    return Answer({"object": "list", "data": await engine.in_index(everything)})
+    """All collections; those that are damaged with the reason, every use of which answers 503."""
+    return Answer({"object": "list", "data": await engine.in_index(listed, engine.store)})
 
 
 @router.get("/{name}", response_model=CollectionAnswer, responses=errors(400, 404, 503))

@@ -150,7 +150,7 @@ def nothing_stored(results: list[Stored | Refused], faults: list[Fault]) -> Answ
 @router.post(
     "",
     response_model=ItemsAnswer,
-    responses=errors(400, 404, 409, 413, 415, 422, 429, 503),
+    responses=errors(400, 404, 409, 413, 415, 422, 429, 503, 507),
     openapi_extra=items_body(),
 )
 async def store_items(name: CollectionName, request: Request, engine: ReadyEngine) -> Answer:
@@ -196,7 +196,7 @@ async def list_items(  # noqa: PLR0913, PLR0917 - the query's fields
     return Answer({"items": items, "next_cursor": page.next_cursor})
 
 
-@router.post("/delete", response_model=Deleted, responses=errors(400, 404, 413, 415, 503))
+@router.post("/delete", response_model=Deleted, responses=errors(400, 404, 413, 415, 503, 507))
 async def delete_items(name: CollectionName, body: DeleteRequest, engine: ReadyEngine) -> Answer:
     """Delete by ids or by filter; ids that are not there are passed over."""
     collection = await engine.in_index(engine.store.get, name)
@@ -217,7 +217,7 @@ async def read_item(
     return Answer(described(await engine.in_index(collection.get, item_id, with_vector=with_vector)))
 
 
-@router.delete("/{item_id:path}", response_model=Deleted, responses=errors(400, 404, 503))
+@router.delete("/{item_id:path}", response_model=Deleted, responses=errors(400, 404, 503, 507))
 async def delete_item(name: CollectionName, item_id: str, engine: ReadyEngine) -> Answer:
     """Delete one item; 404 where there is none."""
     collection = await engine.in_index(engine.store.get, name)

@@ -1,0 +1,31 @@
+"""`sensorium restore`: a data folder from a backup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.commands.backup import DEFAULT_DATA_DIR, DataDir, tell
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="Folder that `sensorium backup` made.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    collection: Annotated[
+        str | None, typer.Option(help="Put back this one beside the others, in place of a damaged one.")
+    ] = None,
+) -> None:
+    """Put a backup into a data folder without collections, or one of its collections into any.
+
+    No server may run on the folder. All of it is checked first; nothing that is whole is ever replaced.
+    """
+    from index import Store, errors  # noqa: PLC0415 - loads faiss
+
+    try:
+        told = Store.restore(source, data_dir, collection)
+    except (errors.StoreError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    tell("restored to", told)
