@@ -1,5 +1,6 @@
 """Records of a training and the report made from them."""
 
+import gzip
 import json
 
 import pytest
@@ -83,6 +84,16 @@ def test_the_page_has_stages_figures_data_and_machine(folders):
     facts = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert facts["machine"]["cores"] >= 1
     assert facts["weights"]["bytes"] == 3
+
+
+def test_a_whole_caption_file_counts_its_captions(tmp_path):
+    """An asterisk in the index stands for every row of the file."""
+    with gzip.open(tmp_path / "said.csv.gz", "wt", encoding="utf-8") as file:
+        file.write('caption\na dog\n"two\nlines"\na cat\n')
+    index = "modality,archive,file,split,source\ntext,said.csv.gz,*,train,Clotho\n"
+    (tmp_path / "index.csv").write_text(index, encoding="utf-8")
+    [row] = report.materials(tmp_path)
+    assert (row["train"], row["val"], row["licence"]) == (3, 0, "Tampere University's terms")
 
 
 def test_the_figures_of_an_evaluation_are_the_final_table(folders):

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gzip
 import hashlib
 import json
 import os
 import platform
 import time
 from collections import Counter
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -68,11 +70,11 @@ def machine() -> dict[str, Any]:
 
 
 def materials(data: Path) -> list[dict[str, Any]]:
-    """Per data set and modality: items of train and val, and the licence. Captions count as items."""
+    """Per data set and modality: items of train and val, and the licence. Each caption is an item."""
     counts: Counter[tuple[str, str, str]] = Counter()
     with (data / "index.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            counts[row["source"], row["modality"], row["split"]] += 1
+            counts[row["source"], row["modality"], row["split"]] += _items(data, row)
     return [
         {
             "source": source,
@@ -83,6 +85,14 @@ def materials(data: Path) -> list[dict[str, Any]]:
         }
         for source, modality in dict.fromkeys((source, modality) for source, modality, _ in sorted(counts))
     ]
+
+
+def _items(data: Path, row: Mapping[str, str]) -> int:
+    """1; of a whole caption file ("*" in the index) the number of its captions."""
+    if row.get("file") != "*":
+        return 1
+    with gzip.open(data / row["archive"], "rt", newline="", encoding="utf-8") as file:
+        return sum(1 for _ in csv.DictReader(file))
 
 
 def _stage(record: Record) -> dict[str, Any]:
