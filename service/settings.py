@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     index_threads: int = Field(
         default=4, ge=1, le=256, description="threads that search and write collections"
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="comma list of other origins whose pages may ask this server (`*`: any)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe log line"
     )
@@ -69,7 +73,7 @@ class Settings(BaseSettings):
             return value
         return split(value) or None
 
-    @field_validator("bound", mode="before")
+    @field_validator("bound", "cors_origins", mode="before")
     @classmethod
-    def _split_folders(cls, value: object) -> object:
+    def _split_all(cls, value: object) -> object:
         return split(value) if isinstance(value, str) else value

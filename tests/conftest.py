@@ -39,7 +39,7 @@ def wait_until_ready(url):
     """Answers of /readyz until it is 200."""
     give_up = time.monotonic() + PATIENCE_S
     while time.monotonic() < give_up:
-        if httpx.get(f"{url}/readyz").status_code == 200:
+        if httpx.get(f"{url}/readyz", timeout=PATIENCE_S).status_code == 200:
             return
         time.sleep(0.02)
     raise TimeoutError(httpx.get(f"{url}/readyz").text)

@@ -133,6 +133,17 @@ def test_wrong_requests_are_told_what_is_accepted(client, filled):
     assert as_a_browser(client, "/metadata", {"ids": ["x"], "indice_name": filled}).status_code == 404
 
 
+def test_pages_of_other_origins_are_let_in_where_the_setting_names_them(serve, client):
+    """The web page stands elsewhere: its origin may ask, another may not, and by default none may."""
+    page = {"origin": "https://front.example"}
+    client_of_setting = serve(cors_origins="https://front.example, https://other.example")
+    allowed = client_of_setting.get("/indices-list", headers=page)
+    assert allowed.headers["access-control-allow-origin"] == page["origin"]
+    refused = client_of_setting.get("/indices-list", headers={"origin": "https://stranger.example"})
+    assert "access-control-allow-origin" not in refused.headers
+    assert "access-control-allow-origin" not in client.get("/indices-list", headers=page).headers
+
+
 def test_the_real_client_works(server, filled, tmp_path):
     """`clip_retrieval.clip_client.ClipClient` by text, by file and by vector."""
     module = pytest.importorskip("clip_retrieval.clip_client", reason="clip-retrieval is not installed")
