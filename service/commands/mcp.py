@@ -1,0 +1,69 @@
+"""`sensorium mcp`: the service as tools of a language model."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from service import logs
+from service.settings import Settings
+
+DEFAULT_PORT = 8001
+
+
+def chosen_settings(**given: Any) -> Settings:
+    """SENSORIUM_* with the options on top; ends the program where they are wrong."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for each in error.errors():
+            typer.echo(f"{each['loc'][0]}: {each['msg']}", err=True)
+        raise typer.Exit(2) from error
+
+
+def mcp(  # noqa: PLR0913 - the options
+    url: Annotated[
+        str | None, typer.Option(help="A running service. Without it the model is loaded here.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="SENSORIUM_API_KEY", help="Key of the running service.")
+    ] = None,
+    files: Annotated[
+        Path | None,
+        typer.Option(help="Folder whose files the tools may read.", file_okay=False, exists=True),
+    ] = None,
+    *,
+    http: Annotated[bool, typer.Option("--http", help="Streamable HTTP at /mcp in place of stdio.")] = False,
+    host: Annotated[str, typer.Option(help="With --http: address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="With --http: port to listen on.")] = DEFAULT_PORT,
+    model: Annotated[str | None, typer.Option(help="Without --url: model to load.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Without --url: folder of the collections.")] = None,
+) -> None:
+    """Serve the tools embed, search, add and classify over the Model Context Protocol (stdio)."""
+    settings = chosen_settings(model=model, data_dir=data_dir)
+    logs.write_to_stderr(settings.log_level)
+    try:
+        from service.mcp_server import Service, elsewhere, here, make_server  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        typer.echo(f"the extra `mcp` is missing ({error}); pip install 'sensorium[mcp]'", err=True)
+        raise typer.Exit(1) from error
+
+    async def serve() -> None:
+        if url is None:
+            from service.app import create_app  # noqa: PLC0415 - loads torch
+
+            connection = here(create_app(settings))
+        else:
+            connection = elsewhere(url, api_key)
+        async with connection as client:
+            server = make_server(Service(client, files))
+            if http:
+                await server.run_streamable_http_async(host=host, port=port)
+            else:
+                await server.run_stdio_async()
+
+    asyncio.run(serve())
