@@ -13,7 +13,7 @@ from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
 from models.media.limits import Limits
 from models.samples import Float32
 
-TIME = re.compile(r"(?:timestamp|time|t)(?:[_ \[(](?:s|sec|seconds|ms|us|ns))?[\])]?", re.IGNORECASE)
+TIME = re.compile(r"(?:timestamp|time|t)(?:(?:_|\s*[\[(])(?:s|sec|seconds|ms|us|ns)[\])]?)?", re.IGNORECASE)
 
 
 def _lines(data: bytes) -> list[str]:
