@@ -6,6 +6,7 @@ question of another kind (the fairness of mixed lists, say) is listed here like 
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,10 @@ def load(name: str, root: Path, split: str | None) -> DataSet:
     layout = layout_named(name)
     if not root.is_dir():
         raise LayoutError(f"{root} is no folder; {name} expects below it\n{_indented(layout.expects)}")
+    expected = f"{name} expects\n{_indented(layout.expects)}"
     try:
         return layout.load(root, split)
     except LayoutError as error:
-        expected = f"{name} expects\n{_indented(layout.expects)}"
         raise LayoutError(f"{error.message}\n{expected}") from error
+    except (ValueError, KeyError, csv.Error) as error:  # of JSON, UTF-8 and numbers too
+        raise LayoutError(f"a list below {root} cannot be read: {error}\n{expected}") from error

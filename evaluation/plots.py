@@ -11,15 +11,20 @@ from training.charts import Bar, Point, bar_chart, scatter
 
 Shown = Callable[[Figure], bool]
 
-
-def _is_recall(figure: Figure) -> bool:
-    return "R@" in figure.measure
+LONGEST_NAME = 24  # letters that a bar chart has room for beside its bars
 
 
 def _bar(figure: Figure) -> Bar:
-    kind = figure.measure if _is_recall(figure) else ""
-    words = (figure.task, kind, figure.variant or "")
-    return Bar(" ".join(word for word in words if word), figure.value, figure.low, figure.high)
+    """The task gives way where its name, the direction and the variant are too long together."""
+    kind = figure.measure.removesuffix(" mAP").replace(" -> ", "\N{RIGHTWARDS ARROW}").replace("R@", "@")
+    words = ([kind] if kind != "top-1" else []) + ([figure.variant] if figure.variant else [])
+    room = LONGEST_NAME - sum(len(word) + 1 for word in words)
+    task = (
+        figure.task
+        if len(figure.task) <= room
+        else f"{figure.task[: max(room - 1, 4)]}\N{HORIZONTAL ELLIPSIS}"
+    )
+    return Bar(" ".join([task, *words]), figure.value, figure.low, figure.high)
 
 
 def _first_prompts(figures: Sequence[Figure]) -> list[Figure]:
@@ -45,7 +50,7 @@ def charts(figures: Sequence[Figure]) -> dict[str, str]:
     kept = _first_prompts(figures)
     wanted: tuple[tuple[str, str, Shown], ...] = (
         ("top-1", "Zero-shot top-1", lambda figure: figure.measure == "top-1"),
-        ("recall", "Retrieval", _is_recall),
+        ("recall", "Recall at 1 and at 10", lambda figure: figure.measure.endswith(("R@1", "R@10"))),
         ("map", "Mean average precision", lambda figure: figure.measure.endswith(" mAP")),
     )
     made = {}

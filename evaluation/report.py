@@ -30,12 +30,13 @@ def _dataset_table(name: str, figures: Sequence[Figure], model: str) -> Table:
     """One row per figure; columns that would stay empty are left out."""
     swept = any(figure.variant for figure in figures)
     published = any(figure.published is not None for figure in figures)
+    named = any(figure.prompts for figure in figures)
     table = Table(title=f"{name}, {model}", title_justify="left")
     for heading, right, shown in (
         ("task", False, True),
         ("variant", False, swept),
         ("measure", False, True),
-        ("prompts", False, True),
+        ("prompts", False, named),
         ("value", True, True),
         ("95 % interval", True, True),
         ("n", True, True),
@@ -49,10 +50,11 @@ def _dataset_table(name: str, figures: Sequence[Figure], model: str) -> Table:
         head = f"{figure.task}{' (emergent)' if figure.emergent else ''}"
         cells = [head if head != before else ""]
         cells += [figure.variant or ""] if swept else []
-        cells += [figure.measure, figure.prompts or "", _number(figure.value), _interval(figure)]
+        cells += [figure.measure, *([figure.prompts or ""] if named else [])]
+        cells += [_number(figure.value), _interval(figure)]
         cells += [str(figure.n), _number(figure.chance)]
         cells += [_number(figure.published)] if published else []
-        table.add_row(*cells, end_section=False)
+        table.add_row(*cells)
         before = head
     return table
 

@@ -116,9 +116,9 @@ def _measured(task: Task, vectors: Vectors, request: Request, dataset: str, *, s
     ]
 
 
-def _failures(vectors: Vectors, dataset: str) -> list[str]:
+def _failures(vectors: Vectors, dataset: str, figures: Sequence[Figure]) -> list[str]:
     if not vectors.failed:
-        return []
+        return [] if figures else [f"{dataset}: there was nothing to measure"]
     some = "; ".join(f"{item.key}: {why}" for item, why in list(vectors.failed.items())[:FAILURES_SHOWN])
     return [f"{dataset}: {len(vectors.failed)} items could not be used, for example {some}"]
 
@@ -165,5 +165,5 @@ def evaluate(request: Request, seen: Seen = lambda _: None) -> Report:
                     new = _measured(task, vectors, request, name, several=len(variants) > 1)
                     seen(new)
                     figures += new
-            notes += _failures(vectors, name)
+            notes += _failures(vectors, name, [one for one in figures if one.dataset == name])
     return Report(request, embedder.identity, embedder.licence, figures, notes, time.perf_counter() - start)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from service import logs
 from service.commands.backup import backup
 from service.commands.bind import bind
+from service.commands.evaluate import evaluate
 from service.commands.mcp import mcp
 from service.commands.restore import restore
 from service.commands.train import train
@@ -155,7 +156,7 @@ def convert(
 
 # name on the command line: what it runs
 COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
-    {"backup": backup, "bind": bind, "mcp": mcp, "restore": restore, "train": train}
+    {"backup": backup, "bind": bind, "evaluate": evaluate, "mcp": mcp, "restore": restore, "train": train}
 )
 for name, command in COMMANDS.items():
     cli.command(name)(command)

@@ -295,3 +295,7 @@ def test_ego4d_cuts_windows_of_five_seconds(tmp_path):
     table(tmp_path / "windows.csv", ("video_uid", "start_s", "label"), ("v1", "soon", "walking"))
     with pytest.raises(LayoutError, match="start_s has to be seconds"):
         datasets.load("ego4d-imu", tmp_path, None)
+    (tmp_path / "windows.csv").unlink()
+    write(tmp_path / "ego4d.json", "{")
+    with pytest.raises(LayoutError, match=r"a list below \S+ cannot be read"):
+        datasets.load("ego4d-imu", tmp_path, None)

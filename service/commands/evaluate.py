@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+PAGE = 120  # columns of the table where no terminal says how wide it is
+
 
 def _placed(datasets: list[str], roots: list[Path]) -> list[tuple[str, Path]]:
     """A root for every data set: one each, or one for all (or with a folder of each one's name)."""
@@ -93,9 +95,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options
         workers=workers,
     )
     report = _report(request)
-    console = Console()
+    console = Console(width=None if Console().is_terminal else PAGE)
     for table in tables(report):
         console.print(table)
     for note in report.notes:
         typer.echo(note, err=True)
     _written(report, json, plots)
+    if not report.figures:
+        raise typer.Exit(1)
