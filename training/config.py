@@ -46,13 +46,19 @@ class AlignConfig:
 class HeadConfig:
     """The last fit of the image tower's head."""
 
-    steps: int = 400
+    steps: int = 800
     batch: int = 4096  # features
     rate: float = 3e-3
     noise: float = 0.1  # share by which features are disturbed
-    scales: tuple[float, float, float] = (25.0, 20.0, 20.0)  # names, concepts, partners
-    max_scale: float = 100.0
+    scales: tuple[float, float, float, float] = (40.0, 20.0, 20.0, 20.0)  # names, concepts, partners, scenes
+    max_scale: float = 200.0
+    class_weight: float = 1.0
     concept_weight: float = 0.5
-    cosine_weight: float = 0.3
+    cosine_weight: float = 0.1
     partner_weight: float = 0.3
+    scenes: int = 2500  # rendered
+    scenes_batch: int = 256
+    scene_weight: float = 0.1
+    instance_weight: float = 0.3
+    instance_scale: float = 30.0
     seed: int = 0

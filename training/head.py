@@ -1,11 +1,14 @@
 """The image tower's last layer, fitted anew on the features of the finished trunk.
 
-The trunk is still learning when its time is up; its last layer alone can be brought to rest in a minute, as
-the features are computed once, on pictures prepared exactly as in the service.
+The trunk is still learning when its time is up, and names that say similar things have similar vectors, so
+that the last layer comes to rest long after the trunk. Alone it does so in a minute, as the features are
+computed once, on pictures prepared exactly as in the service.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,76 +16,156 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.samples import UInt8
 from models.small.nets import ConvNet
-from models.small.pictures import image_input
+from models.small.pictures import image_input, photograph
 from models.small.text import TextTower
 from training.align import Hub
 from training.config import HeadConfig
 from training.image import PictureSource, caption_vectors
 from training.index import read_index
+from training.instances import beside_maps, features, instance_features
 from training.labelled import Columns
-from training.losses import cosine_loss, softmax_loss
+from training.losses import class_loss, columns_of, cosine_loss, info_nce, softmax_loss
 from training.pictures import training_pictures
+from training.rendered import TRAIN_SEED
+from training.rendered.meshes import read_meshes
+from training.rendered.stored import stored_scenes
 from training.schedule import cosine_rate
-from training.space import space_of
+from training.space import say, space_of
 
 CONFIG = HeadConfig()
+CHUNK = 2000  # pictures
 
 
-@torch.inference_mode()
-def features(tower: ConvNet, pixels: np.ndarray, batch: int = 200) -> torch.Tensor:
-    """What the last layer sees of pictures uint8 (n, side, side, 3): (n, width)."""
-    found = []
-    for start in range(0, len(pixels), batch):
-        x = image_input(pixels[start : start + batch]).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            found.append(tower.features(x).float())
-    return torch.cat(found)
+@dataclass(frozen=True)
+class Material:
+    """`seen` (n, width): features; `columns`, `weights`: of the labelled ones, which come first.
+
+    `scenes` (m, width), `told` (m, DIM): rendered scenes and their captions. `instances`: see instances.py.
+    """
+
+    seen: torch.Tensor
+    columns: Columns
+    weights: torch.Tensor
+    scenes: torch.Tensor
+    told: torch.Tensor
+    instances: torch.Tensor
 
 
-def fit(
-    head: nn.Linear, seen: torch.Tensor, columns: Columns, weights: torch.Tensor, hub: Hub
-) -> torch.Tensor:
-    """Train `head` on features (n, width) drawn by `weights`; returns the learned scales of its softmaxes."""
-    torch.manual_seed(CONFIG.seed)
-    log_scale = nn.Parameter(torch.tensor(CONFIG.scales).log())
-    optimizer = torch.optim.AdamW([*head.parameters(), log_scale], CONFIG.rate, weight_decay=0.0)
-    for step in range(CONFIG.steps):
-        cosine_rate(optimizer, step / CONFIG.steps)
-        rows = torch.multinomial(weights, CONFIG.batch, replacement=True)
-        x = seen[rows] * (1 + CONFIG.noise * torch.randn(len(rows), seen.shape[1]))
-        scale = log_scale.exp().clamp(max=CONFIG.max_scale)
-        loss = head_loss(functional.normalize(head(x), dim=-1), rows, columns, hub, scale)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    return log_scale.detach().exp().clamp(max=CONFIG.max_scale)
+def one_look(pictures: Sequence[UInt8]) -> UInt8:
+    """Each picture through one of the service's two looks in turn, (n, side, side, 3)."""
+    return np.stack([photograph(pixels)[place % 2] for place, pixels in enumerate(pictures)])
 
 
-def head_loss(
-    z: torch.Tensor, rows: torch.Tensor, columns: Columns, hub: Hub, scale: torch.Tensor
-) -> torch.Tensor:
-    """As align.loss_of, without smoothing."""
-    space, names, concepts = hub.space, columns.names[rows], columns.concepts[rows]
+def whole(tower: ConvNet, pictures: Sequence[UInt8]) -> torch.Tensor:
+    """Features of pictures, chunk by chunk, (n, width)."""
+    chunks = (pictures[start : start + CHUNK] for start in range(0, len(pictures), CHUNK))
+    return torch.cat([features(tower, image_input(one_look(chunk))) for chunk in chunks])
+
+
+class Fit(nn.Module):
+    """The head, and the scales of its softmaxes: names, concepts, partners, captions of scenes.
+
+    It learns over standardised features and in the principal axes of the names: Adam gives each of its
+    numbers a pace of its own, and names that say similar things differ along axes that would else learn last.
+    """
+
+    def __init__(self, material: Material, names: torch.Tensor) -> None:
+        super().__init__()
+        self.mean, self.spread = material.seen.mean(0), material.seen.std(0)
+        self.axes = torch.linalg.svd(names)[2].T  # (DIM, DIM)
+        self.inner = nn.Linear(material.seen.shape[1], names.shape[1])
+        self.log_scale = nn.Parameter(torch.tensor(CONFIG.scales).log())
+
+    def scales(self) -> torch.Tensor:
+        return self.log_scale.exp().clamp(max=CONFIG.max_scale)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features, disturbed, (n, width) -> unit vectors (n, DIM)."""
+        x = (x * (1 + CONFIG.noise * torch.randn(x.shape)) - self.mean) / self.spread
+        return functional.normalize(self.inner(x) @ self.axes.T, dim=-1)
+
+    @torch.no_grad()
+    def fill(self, head: nn.Linear) -> None:
+        """Write the same map, over plain features and axes, into `head`."""
+        weight = self.axes @ self.inner.weight / self.spread
+        head.weight.copy_(weight)
+        head.bias.copy_(self.axes @ self.inner.bias - weight @ self.mean)
+
+
+def labelled_loss(fit: Fit, material: Material, hub: Hub, scale: torch.Tensor) -> torch.Tensor:
+    """As align.loss_of, without smoothing; the head itself is the classifier of each data set."""
+    rows = torch.multinomial(material.weights, CONFIG.batch, replacement=True)
+    z, space, columns = fit(material.seen[rows]), hub.space, material.columns
     chosen = torch.randint(hub.partners.shape[1], (len(hub.partners),))
     captions = hub.partners[torch.arange(len(hub.partners)), chosen]
+    names, concepts, partners = columns.names[rows], columns.concepts[rows], columns.partners[rows]
     loss = softmax_loss(z, space.vectors, names, scale[0], rivals=space.rivals, smoothing=0.0)
+    logits = scale[0] * z @ space.vectors[columns.class_names].T
+    loss = loss + CONFIG.class_weight * class_loss(logits, columns.classes[rows], columns.together)
     loss = loss + CONFIG.concept_weight * softmax_loss(
         z, space.concept_vectors, concepts, scale[1], smoothing=0.0
     )
     loss = loss + CONFIG.cosine_weight * cosine_loss(z, space.vectors, names)
-    return loss + CONFIG.partner_weight * softmax_loss(
-        z, captions, columns.partners[rows], scale[2], smoothing=0.0
-    )
+    paired = partners >= 0
+    positives = columns_of(partners[paired], len(captions))
+    return loss + CONFIG.partner_weight * info_nce(z[paired], captions, positives, scale[2])
+
+
+def scene_loss(fit: Fit, material: Material, scale: torch.Tensor) -> torch.Tensor:
+    """InfoNCE between rendered scenes and their captions."""
+    rows = torch.randperm(len(material.scenes))[: CONFIG.scenes_batch]
+    z = fit(material.scenes[rows])
+    return info_nce(z, material.told[rows], torch.eye(len(rows), dtype=torch.bool), scale[3])
+
+
+def instance_loss(fit: Fit, material: Material) -> torch.Tensor:
+    """InfoNCE between two looks of the same crop."""
+    crops, looks, count, _ = material.instances.shape
+    crop, (one, other) = int(torch.randint(crops, ())), torch.randperm(looks)[:2].tolist()
+    rows = torch.randperm(count)[: CONFIG.scenes_batch]
+    a, b = (fit(material.instances[crop, look, rows]) for look in (one, other))
+    scale = torch.tensor(CONFIG.instance_scale)
+    return info_nce(a, b, torch.eye(len(rows), dtype=torch.bool), scale)
+
+
+def fit_head(head: nn.Linear, material: Material, hub: Hub) -> torch.Tensor:
+    """Fill `head`; returns the learned scales of its softmaxes."""
+    torch.manual_seed(CONFIG.seed)
+    fit = Fit(material, torch.cat([hub.space.vectors, hub.space.concept_vectors]))
+    optimizer = torch.optim.AdamW(fit.parameters(), CONFIG.rate, weight_decay=0.0)
+    for step in range(CONFIG.steps):
+        cosine_rate(optimizer, step / CONFIG.steps)
+        scale = fit.scales()
+        loss = labelled_loss(fit, material, hub, scale)
+        loss = loss + CONFIG.scene_weight * scene_loss(fit, material, scale)
+        loss = loss + CONFIG.instance_weight * instance_loss(fit, material)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    fit.fill(head)
+    return fit.scales().detach()
 
 
 def refit_head(data: Path, cache: Path, out: Path, text: TextTower, image: ConvNet) -> None:
     """Writes `out/image_head.pt`, which `finished` puts in the place of the trained last layer."""
-    space = space_of(text, read_index(data), "image")
-    partner, captions = caption_vectors(data, text, "train")
-    pictures = training_pictures(data, cache)
-    source = PictureSource(pictures, space, partner)
+    torch.manual_seed(CONFIG.seed)
     image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    seen = features(image, pictures.pixels)
-    scales = fit(image.head, seen, source.columns, source.weights, Hub(space, captions))
+    items = read_index(data)
+    partner, captions = caption_vectors(data, text, "train")
+    hub = Hub(space_of(text, items, "image"), captions)
+    pictures = training_pictures(data, cache)
+    source = PictureSource(pictures, hub.space, partner)
+    drawn = stored_scenes(cache / "rendered.npz", CONFIG.scenes, TRAIN_SEED, read_meshes(data, items))
+    shown = [scene.pixels for scene in drawn]
+    material = Material(
+        whole(image, list(pictures.pixels)),
+        source.columns,
+        source.weights,
+        whole(image, shown),
+        say(text, [scene.captions[0] for scene in drawn]),
+        instance_features(image, beside_maps(data, items) + shown),
+    )
+    scales = fit_head(image.head, material, hub)
     torch.save({"head": image.head.state_dict(), "scales": scales}, out / "image_head.pt")

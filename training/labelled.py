@@ -26,7 +26,8 @@ class Batch:
 class Columns:
     """Where each item stands in the space: `names`, `concepts`, `partners`, `classes`, each int64 (items,).
 
-    A class is a label of one data set; `together`: bool (classes, classes), True within a data set.
+    A class is a label of one data set; `together`: bool (classes, classes), True within a data set;
+    `class_names`: int64 (classes,), the column of each class' name.
     """
 
     def __init__(self, items: list[Item], space: Space, partner: Mapping[str, int] | None = None) -> None:
@@ -39,6 +40,7 @@ class Columns:
         classes = sorted({pair for pair in labels if pair[1] and "|" not in pair[1]})
         column = {pair: place for place, pair in enumerate(classes)}
         self.classes = torch.tensor([column.get(pair, -1) for pair in labels])
+        self.class_names = torch.tensor([space.names.index(label) for _, label in classes])
         archives = [archive for archive, _ in classes]
         self.together = torch.tensor([[one == other for other in archives] for one in archives])
 

@@ -13,10 +13,11 @@ from PIL import Image
 from models.samples import Float32
 from training.augment import random_crops, random_light
 from training.index import Item
-from training.labelled import Batch, Columns, rarity_weights
+from training.labelled import rarity_weights
 from training.pictures import members
 
 MILLIMETRES = 1000.0
+NOISE = 0.05  # standard deviation, of standardised values
 RELATIVE_FAR = 10.0  # what a relative map's largest value is scaled to
 
 
@@ -38,15 +39,17 @@ def depth_metres(data: Path, items: list[Item]) -> list[Float32]:
     return found
 
 
-class MapSource:
-    """Crops of pictures that are kept whole, (channels, side, side) each, in memory."""
+class MapCrops:
+    """Random crops of pictures that are kept whole in memory: `maps` (n, channels, side, side).
 
-    def __init__(self, maps: torch.Tensor, columns: Columns, shares: Mapping[str, float], side: int) -> None:
-        self.maps, self.columns, self.side = maps, columns, side
-        self.weights = rarity_weights(columns.items, shares)
+    `weights` (n,): how often each is to be drawn.
+    """
 
-    def batch(self, size: int, _: float) -> Batch:
-        rows = torch.multinomial(self.weights, size, replacement=True)
+    def __init__(self, maps: torch.Tensor, items: list[Item], shares: Mapping[str, float], side: int) -> None:
+        self.maps, self.side = maps, side
+        self.weights = rarity_weights(items, shares)
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """(rows, channels, side, side)."""
         x = random_crops(self.maps[rows], self.side, smallest=0.4, turn=0.15)
-        x = torch.cat([random_light(x[:, :1]), x[:, 1:]], 1) + 0.05 * torch.randn_like(x)
-        return self.columns.batch(x.contiguous(memory_format=torch.channels_last), rows)
+        return torch.cat([random_light(x[:, :1]), x[:, 1:]], 1) + NOISE * torch.randn_like(x)

@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from models.samples import ThermalSample
+from models.samples import Float32, ThermalSample
 from models.small.nets import ConvNet
 from models.small.pictures import THERMAL_SIDE, plane, prepare_thermal, thermal_input
 from models.small.text import TextTower
 from training.align import Figures, Hub, Task, align, fresh
+from training.augment import random_light
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
+from training.crops import Crop, drawn_crops, picture_crops
 from training.index import read_index, split_of
-from training.labelled import Columns
-from training.maps import MapSource, thermal_values
+from training.labelled import Batch, Columns
+from training.maps import NOISE, MapCrops, thermal_values
 from training.partners import paired_recall, partner_vectors
+from training.pictures import pixels_of
 from training.space import space_of
 
-CONFIG = AlignConfig(steps=700, batch=64, rate=1e-3, check_every=100, partner_weight=1.0, warmup=0.1)
+CONFIG = AlignConfig(
+    steps=1500,
+    batch=96,
+    rate=1e-3,
+    check_every=300,
+    partner_weight=1.0,
+    partner_scale=30.0,
+    max_scale=100.0,
+    class_weight=1.0,
+    warmup=0.1,
+)
 STORED_SIDE = 120  # pixels of a training picture before it is cropped
-SHARES = {
-    "thermal/roadscene.zip": 0.4,
-    "thermal/thermal_dogs_people.zip": 0.25,
-    "thermal/hit_uav.zip": 0.35,
-}
+SHARES = {"thermal/thermal_dogs_people.zip": 0.4, "thermal/hit_uav.zip": 0.6}
+PAIRED = 0.4  # of a batch
+CROPS, SMALLEST = 32, 0.5  # of a pair
+
+
+class ThermalSource:
+    """`pairs` (crops, pairs, 1, side, side): row c * pairs + i is crop c of pair i; `alone` follows."""
+
+    def __init__(self, pairs: torch.Tensor, alone: MapCrops, columns: Columns) -> None:
+        self.pairs, self.alone, self.columns = pairs.flatten(0, 1), alone, columns
+
+    def batch(self, size: int, _: float) -> Batch:
+        rows = torch.randint(len(self.pairs), (round(PAIRED * size),))
+        x = random_light(self.pairs[rows])
+        rest = torch.multinomial(self.alone.weights, size - len(rows), replacement=True)
+        x = torch.cat([x + NOISE * torch.randn_like(x), self.alone(rest)])
+        x = x.contiguous(memory_format=torch.channels_last)
+        return self.columns.batch(x, torch.cat([rows, len(self.pairs) + rest]))
+
+
+def cropped(values: Sequence[Float32], crops: Sequence[Crop]) -> torch.Tensor:
+    """(crops, pictures, 1, THERMAL_SIDE, THERMAL_SIDE)."""
+    return torch.stack(
+        [thermal_input(np.stack([plane(crop(each), THERMAL_SIDE) for each in values])) for crop in crops]
+    )
 
 
 def train_thermal(data: Path, out: Path, text: TextTower, image: ConvNet) -> ConvNet:
@@ -40,9 +75,17 @@ def train_thermal(data: Path, out: Path, text: TextTower, image: ConvNet) -> Con
         z = pooled(tower, views)
         return by_archive(z, val, space) | paired_recall(z, val, *seen)
 
-    stored = np.stack([plane(values, STORED_SIDE, kept=1.0) for values in thermal_values(data, train)])
-    partner, pictures = partner_vectors(data, [item for item in items if item.split == "train"], image)
-    source = MapSource(thermal_input(stored), Columns(train, space, partner), SHARES, THERMAL_SIDE)
+    beside = {item.pair_id: item for item in split_of(items, "image", "train") if item.pair_id}
+    paired = [item for item in train if item.pair_id in beside]
+    alone = [item for item in train if item.pair_id not in beside]
+    crops = drawn_crops(CROPS, SMALLEST, np.random.default_rng(CONFIG.seed))
+    pairs = cropped(thermal_values(data, paired), crops)
+    partners = picture_crops(image, list(pixels_of(data, [beside[item.pair_id] for item in paired])), crops)
+    columns = Columns(paired * CROPS + alone, space)
+    columns.partners[: len(paired) * CROPS] = torch.arange(len(paired) * CROPS)
+    stored = np.stack([plane(values, STORED_SIDE, kept=1.0) for values in thermal_values(data, alone)])
+    rest = MapCrops(thermal_input(stored), alone, SHARES, THERMAL_SIDE)
+    source = ThermalSource(pairs, rest, columns)
     tower = fresh("thermal", CONFIG)
-    align(Task(Hub(space, pictures), source, check), tower, CONFIG, out / "thermal.pt")
+    align(Task(Hub(space, partners.flatten(0, 1)[:, None]), source, check), tower, CONFIG, out / "thermal.pt")
     return tower

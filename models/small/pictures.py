@@ -10,6 +10,7 @@ from models.embedder import Views
 from models.samples import DepthSample, Float32, ImageSample, ThermalSample, UInt8, VideoSample
 
 IMAGE_SIDE = 64  # pixels
+IMAGE_KEPT = 0.875  # share of the middle square that the closer look takes
 THERMAL_SIDE = 96
 DEPTH_SIDE = 64
 VIDEO_FRAMES = 8  # looked at, spread over the video
@@ -32,6 +33,11 @@ def square(pixels: UInt8, side: int, kept: float = 1.0) -> UInt8:
     """uint8 (H, W, 3) -> (side, side, 3), antialiased."""
     image = Image.fromarray(np.ascontiguousarray(pixels[middle(pixels.shape, kept)]))
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def photograph(pixels: UInt8) -> UInt8:
+    """Two looks at a picture (H, W, 3): closer at its middle, and mirrored as a whole. (2, side, side, 3)."""
+    return np.stack([square(pixels, IMAGE_SIDE, IMAGE_KEPT), square(pixels, IMAGE_SIDE)[:, ::-1]])
 
 
 def plane(values: Float32, side: int, kept: float = 1.0) -> Float32:
