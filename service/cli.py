@@ -16,6 +16,7 @@ from service.commands.backup import backup
 from service.commands.bind import bind
 from service.commands.evaluate import evaluate
 from service.commands.mcp import mcp
+from service.commands.reembed import reembed
 from service.commands.restore import restore
 from service.commands.train import train
 from service.settings import Settings
@@ -156,7 +157,15 @@ def convert(
 
 # name on the command line: what it runs
 COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
-    {"backup": backup, "bind": bind, "evaluate": evaluate, "mcp": mcp, "restore": restore, "train": train}
+    {
+        "backup": backup,
+        "bind": bind,
+        "evaluate": evaluate,
+        "mcp": mcp,
+        "reembed": reembed,
+        "restore": restore,
+        "train": train,
+    }
 )
 for name, command in COMMANDS.items():
     cli.command(name)(command)

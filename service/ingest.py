@@ -18,6 +18,8 @@ from service.media_types import served_type
 from service.parts import Media, Part, Senses, Text
 from service.vectorizer import Embedded
 
+WEIGHT = "weight"
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -53,6 +55,12 @@ def original_of(part: Part, senses: Senses) -> tuple[bytes | None, str | None]:
     return None, None
 
 
+def params_of(part: Part) -> dict[str, Any]:
+    """What has to be known beside the file to encode it again."""
+    params = dict(part.content.params) if isinstance(part.content, Media) else {}
+    return params if part.weight == 1.0 else {**params, WEIGHT: part.weight}
+
+
 def item_of(draft: Draft, embedded: Embedded, senses: Senses) -> Item:
     media, media_type = original_of(draft.part, senses)
     return Item(
@@ -62,6 +70,7 @@ def item_of(draft: Draft, embedded: Embedded, senses: Senses) -> Item:
         metadata=draft.metadata,
         media=media,
         media_type=media_type,
+        params={} if media is None else params_of(draft.part),
     )
 
 
