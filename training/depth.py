@@ -1,45 +1,115 @@
-"""The depth tower: the photographs that belong to depth maps, and the names of the two places."""
+"""The depth tower: photographs and rendered pictures beside depth maps, and what is said of them.
+
+partners   InfoNCE, both ways, between a crop of a map and the image tower's vector of the same crop of
+           the picture; half a batch are runs of neighbouring frames cut alike, each other's hardest rivals
+names      softmax over the labels of all modalities and the captions of the rendered scenes
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from models.samples import DepthSample
+from models.samples import DepthSample, ImageSample
 from models.small.nets import ConvNet
-from models.small.pictures import DEPTH_SIDE, depth_planes, prepare_depth
+from models.small.pictures import prepare_depth, prepare_image
 from models.small.text import TextTower
 from training.align import Figures, Hub, Task, align, fresh
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
-from training.index import read_index, split_of
+from training.crops import Crop, drawn_crops, map_crops, picture_crops
+from training.index import Item, read_index
 from training.labelled import Columns
-from training.maps import MapSource, depth_metres
-from training.partners import paired_recall, partner_vectors
-from training.space import space_of
+from training.pairs import Pairs, PairSource, pairs_of, rendered_pairs
+from training.partners import recall
+from training.rendered import TRAIN_SEED, VAL_SEED, scenes
+from training.rendered.meshes import read_meshes
+from training.rendered.stored import stored_scenes
+from training.space import Space, say, space_of
 
-CONFIG = AlignConfig(steps=500, batch=64, rate=1e-3, check_every=100, partner_weight=1.0, warmup=0.1)
-STORED_SIDE = 80  # pixels of a training map before it is cropped
-SHARES = {"depth/sevenscenes_kitchen.zip": 0.5, "depth/zed_street.zip": 0.5}
+CONFIG = AlignConfig(
+    steps=2400,
+    batch=128,
+    rate=1.5e-3,
+    partner_scale=30.0,
+    max_scale=100.0,
+    partner_weight=3.0,
+    concept_weight=0.2,
+    cosine_weight=0.3,
+    check_every=400,
+)
+CROPS, SMALLEST = 24, 0.6  # of a pair
+SCENE_CROPS, SCENE_SMALLEST = 4, 0.8  # of a rendered scene: the service's looks
+SCENES_A_STEP, MOST_SCENES = 2, 2500  # rendered scenes, by the length of the training
+WATCHED = 100  # rendered scenes that are never trained on
 
 
-def train_depth(data: Path, out: Path, text: TextTower, image: ConvNet) -> ConvNet:
-    """Goes on from `out/depth.pt`."""
-    items = read_index(data)
-    space = space_of(text, items, "depth")
-    train, val = split_of(items, "depth", "train"), split_of(items, "depth", "val")
-    views = [prepare_depth(DepthSample(metres)).tensor for metres in depth_metres(data, val)]
-    seen = partner_vectors(data, [item for item in items if item.split == "val"], image)
+def with_captions(space: Space, text: TextTower, items: list[Item]) -> Space:
+    """`space` and the captions of rendered scenes; captions and labels of one concept are no rivals."""
+    concepts = {item.label: item.concept for item in items if item.label not in space.names}
+    said = list(concepts)
+    if not said:
+        return space
+    width, count = len(space.names), len(space.names) + len(said)
+    rivals = torch.ones(count, count, dtype=torch.bool)
+    rivals[:width, :width] = space.rivals
+    for column, name in enumerate(space.names):
+        alike = torch.tensor([concepts[caption].removesuffix(" scene") in name for caption in said])
+        rivals[column, width:] = rivals[width:, column] = ~alike
+    return replace(
+        space, names=space.names + said, vectors=torch.cat([space.vectors, say(text, said)]), rivals=rivals
+    )
+
+
+def watching(
+    real: Pairs, rendered: Pairs, space: Space, image: ConvNet
+) -> Callable[[ConvNet, float], Figures]:
+    """Figures of a tower on pairs that are never trained on, through the service's own prepare."""
+    both = Pairs(real.items + rendered.items, real.maps + rendered.maps, real.pictures + rendered.pictures)
+    views = [prepare_depth(DepthSample(metres)).tensor for metres in both.maps]
+    pictures = pooled(image, [prepare_image(ImageSample(picture)).tensor for picture in both.pictures])
 
     def check(tower: ConvNet, _: float) -> Figures:
-        z = pooled(tower, views)
-        return by_archive(z, val, space) | paired_recall(z, val, *seen)
+        z, figures = pooled(tower, views), dict[str, float]()
+        for archive in dict.fromkeys(item.archive for item in both.items):
+            rows = [row for row, item in enumerate(both.items) if item.archive == archive]
+            figures[f"{Path(archive).stem} R@1"] = recall(z[rows], pictures[rows])
+            figures[f"{Path(archive).stem} R@1 back"] = recall(pictures[rows], z[rows])
+        return by_archive(z[: len(real.items)], real.items, space) | figures
 
-    stored = np.stack([depth_planes(metres, STORED_SIDE, kept=1.0) for metres in depth_metres(data, train)])
-    partner, pictures = partner_vectors(data, [item for item in items if item.split == "train"], image)
-    source = MapSource(torch.from_numpy(stored), Columns(train, space, partner), SHARES, DEPTH_SIDE)
-    tower = fresh("depth", CONFIG)
-    align(Task(Hub(space, pictures), source, check), tower, CONFIG, out / "depth.pt")
+    return check
+
+
+def _bank(image: ConvNet, pairs: Pairs, crops: Sequence[Crop]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(maps (crops, pairs, 2, side, side), the pictures' vectors (crops * pairs, 1, DIM))."""
+    return map_crops(pairs.maps, crops), picture_crops(image, pairs.pictures, crops).flatten(0, 1)[:, None]
+
+
+def train_depth(  # noqa: PLR0913 - what every stage takes, and a folder
+    data: Path,
+    out: Path,
+    text: TextTower,
+    image: ConvNet,
+    config: AlignConfig = CONFIG,
+    cache: Path | None = None,
+) -> ConvNet:
+    """Goes on from `out/depth.pt`. `cache`: folder of the rendered scenes, default `out/cache`."""
+    items, rng = read_index(data), np.random.default_rng(config.seed)
+    meshes, count = read_meshes(data, items), min(MOST_SCENES, SCENES_A_STEP * config.steps)
+    drawn = stored_scenes((cache or out / "cache") / "rendered.npz", count, TRAIN_SEED, meshes)
+    real, rendered = pairs_of(data, items, "train"), rendered_pairs(drawn)
+    space = with_captions(space_of(text, items, "depth"), text, rendered.items)
+    unseen = rendered_pairs(list(scenes(min(WATCHED, count), VAL_SEED, meshes)))
+    check = watching(pairs_of(data, items, "val"), unseen, space, image)
+    maps, pictures = _bank(image, real, drawn_crops(CROPS, SMALLEST, rng))
+    scene_maps, scene_pictures = _bank(image, rendered, drawn_crops(SCENE_CROPS, SCENE_SMALLEST, rng))
+    columns = Columns(real.items * CROPS + rendered.items * SCENE_CROPS, space)
+    columns.partners = torch.arange(len(columns.items))
+    hub, source = Hub(space, torch.cat([pictures, scene_pictures])), PairSource(maps, scene_maps, columns)
+    tower = fresh("depth", config)
+    align(Task(hub, source, check), tower, config, out / "depth.pt")
     return tower

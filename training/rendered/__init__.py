@@ -4,5 +4,6 @@ Everything solid is an implicit function, F(x) > 0 inside, F(x) < 0 outside, F(x
 """
 
 from training.rendered.scenes import TRAIN_SEED, VAL_SEED, Scene, scene, scenes
+from training.rendered.sensor import Sensor
 
-__all__ = ["TRAIN_SEED", "VAL_SEED", "Scene", "scene", "scenes"]
+__all__ = ["TRAIN_SEED", "VAL_SEED", "Scene", "Sensor", "scene", "scenes"]
