@@ -24,11 +24,11 @@ from models.small.assemble import FACTS, TAKES
 from models.small.nets import ConvNet
 from models.small.sizes import DIM, NETS, NetSizes
 from training.align import finished
-from training.background import Cloud, background_of
+from training.background import Cloud, background_of, named_in
 from training.index import Item, read_index, split_of
 from training.material import samples_of
-from training.names import sentences
-from training.text import load_text
+from training.names import DIGITS, sentences
+from training.text import captions, load_text
 
 LIMIT_BYTES = 40_000_000
 # Text is centred before anything is trained against it. Of the others only audio gains by a second
@@ -84,7 +84,9 @@ def scales(out: Path) -> dict[str, float]:
     """The learned s = 1 / temperature of each tower's names; text takes that of image."""
     found = {}
     for name in NETS:
-        scales = torch.load(out / f"{name}.pt", weights_only=True)["tower"]["log_scale"].exp()
+        scales = torch.load(out / f"{name}.pt", map_location="cpu", weights_only=True)["tower"][
+            "log_scale"
+        ].exp()
         if (out / f"{name}_head.pt").exists():
             scales = torch.load(out / f"{name}_head.pt", weights_only=True)["scales"]
         found[name] = round(float(scales[0]), 2)
@@ -124,7 +126,7 @@ def join(data: Path, out: Path) -> tuple[dict[str, nn.Module], dict[str, object]
         identity="",
         licence="",
     )
-    clouds = {"text": said(embedder, items)}
+    clouds = {"text": written(embedder, data, items)}
     for name in NETS:
         own = drawn(items, name, rng)
         samples = samples_of(data, own)
@@ -132,7 +134,7 @@ def join(data: Path, out: Path) -> tuple[dict[str, nn.Module], dict[str, object]
             centre(nets[name], torch.from_numpy(embedder.embed(name, samples, normalize=False)))
         z = torch.from_numpy(embedder.embed(name, samples))
         clouds[name] = Cloud(z, [item.concept for item in own])
-    return towers, {"temperature": scale, "background": background_of(clouds)}
+    return towers, {"temperature": scale, "background": background_of(clouds, said(embedder, items))}
 
 
 def said(embedder: Embedder, items: list[Item]) -> Cloud:
@@ -143,6 +145,17 @@ def said(embedder: Embedder, items: list[Item]) -> Cloud:
     ]
     z = embedder.embed("text", [TextSample(text) for text, _ in texts])
     return Cloud(torch.from_numpy(z), [shown for _, shown in texts])
+
+
+def written(embedder: Embedder, data: Path, items: list[Item]) -> Cloud:
+    """Captions of training items that name a concept."""
+    concepts = {one for item in items for one in item.concept.split("|") if one} - DIGITS
+    texts = captions(data)[0]
+    texts = random.Random(0).sample(texts, min(10 * SEEN, len(texts)))
+    found = list(zip(texts, named_in(texts, sorted(concepts)), strict=True))
+    texts = [text for text, shown in found if shown][:SEEN]
+    z = embedder.embed("text", [TextSample(text) for text in texts])
+    return Cloud(torch.from_numpy(z), [shown for _, shown in found if shown][:SEEN])
 
 
 def main() -> None:
