@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from evaluation import mixed
 from evaluation.errors import EvaluationError, LayoutError
 from evaluation.layouts import captions, ego4d, esc50, imagenet, llvip, rendered, rgbd, sensorium, vggsound
 from evaluation.layouts.tables import DataSet
@@ -42,6 +43,9 @@ DATASETS: Mapping[str, Layout] = MappingProxyType(
         "sun-rgbd": Layout("depth maps of 19 scenes", ("text", "depth"), rgbd.SUN, rgbd.sun),
         "llvip": Layout("thermal persons and background", ("text", "thermal"), llvip.EXPECTS, llvip.load),
         "ego4d-imu": Layout("movements by scenario", ("text", "imu"), ego4d.EXPECTS, ego4d.load),
+        "mixed": Layout(
+            "lists of all modalities, by cosine and calibrated", mixed.MODALITIES, mixed.EXPECTS, mixed.load
+        ),
         "sensorium": Layout(
             "the index that sensorium-small is trained from, all senses",
             ("text", "image", "audio", "depth", "thermal", "imu"),
