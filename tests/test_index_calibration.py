@@ -122,3 +122,45 @@ def test_the_same_collection_gives_the_same_calibration_after_reopening(tmp_path
     store, things = collection_in(tmp_path)
     assert [(hit.id, hit.calibrated) for hit in things.search(vector(1), limit=50)] == before
     store.close()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_background_can_turn_an_order_round(seed):
+    """Whatever prior and sample: higher cosines stay higher, the mean within a spread of the prior's."""
+    rng = np.random.default_rng(seed)
+    prior = (rng.uniform(-0.5, 0.5), rng.uniform(0, 0.5)) if seed % 3 else None
+    sample = rng.uniform(-1, 1, rng.integers(0, 300)) ** 3
+    background = calibration.background(prior, sample, 384)
+    scores = np.sort(rng.uniform(-1, 1, 1000).astype(np.float32)).astype(float)
+    calibrated = [background.calibrate(score) for score in scores]
+    assert np.isfinite(calibrated).all()
+    assert (np.diff(calibrated) > 0).all()
+    if prior is not None:
+        assert abs(background.mean - prior[0]) <= prior[1] + 1e-12
+
+
+def test_a_few_matches_do_not_move_the_background():
+    """The sample speaks by its median: a tenth of matches leaves it where it was."""
+    strangers = np.linspace(0.0, 0.2, 180)
+    alone = calibration.background((0.1, 0.1), strangers, 64)
+    among = calibration.background((0.1, 0.1), np.concatenate([strangers, np.full(20, 0.9)]), 64)
+    assert among.mean == pytest.approx(alone.mean, abs=0.02)
+
+
+def test_without_a_prior_half_of_the_spread_is_believed():
+    """The geometric mean of the sample's standard deviation and 1 / sqrt(dim)."""
+    background = calibration.background(None, np.tile([0.1, 0.5], 50), 64)
+    assert (background.mean, background.spread) == (pytest.approx(0.3), pytest.approx(math.sqrt(0.2 / 8)))
+
+
+def test_handfuls_and_modalities_without_a_prior_are_ranked_too(things):
+    """One to five items on a shelf, one of the shelves unknown to the model: every order is the cosine's."""
+    for count, modality in ((1, "image"), (5, "text"), (3, "touch")):
+        things.upsert([item(f"{modality}{i}", 10 * count + i, modality) for i in range(count)])
+    priors = {("text", "image"): (0.1, 0.05), ("text", "text"): (0.4, 0.2)}
+    mixed = things.search(vector(3), limit=20, background=priors)
+    assert len(mixed) == 9
+    assert [hit.calibrated for hit in mixed] == sorted((hit.calibrated for hit in mixed), reverse=True)
+    for modality in ("image", "text", "touch"):
+        own = [hit.score for hit in mixed if hit.modality == modality]
+        assert own == sorted(own, reverse=True)
