@@ -23,7 +23,7 @@ from tests.small_embedder import small_embedder
 from tests.touches import npy, touch, write_manifest, write_pairs
 from training.binding import pairs as pairing
 from training.binding.anchors import Anchor
-from training.binding.bind import Request, bind
+from training.binding.bind import Request, bind, needed_encoders
 from training.binding.config import BindConfig
 from training.binding.files import Contents, kind_of
 from training.binding.manifest import Row, read_manifest
@@ -66,6 +66,13 @@ def test_every_bad_row_is_named_with_its_line(tmp_path):
     )
     assert all(words in reasons[line] for line, words in zip(range(3, 8), said, strict=True))
     assert manifest.ignored == ("colour",)
+
+
+def test_only_the_encoders_of_the_anchors_are_needed(tmp_path):
+    """Films go through the image encoder; an unknown model is left to the one who loads it."""
+    rows_of(tmp_path, "file,text,video\na.npy,fur,\na.npy,,a.npy\n")
+    assert needed_encoders(tmp_path / "pairs.csv", "imagebind-huge") == ("image", "text")
+    assert needed_encoders(tmp_path / "pairs.csv", "no-such") is None
 
 
 def test_json_lines_say_the_same(tmp_path):

@@ -60,7 +60,7 @@ def bind(  # noqa: PLR0913, PLR0917 - the options
     import models  # noqa: PLC0415 - loads torch
     from models.bound.card import expect_name  # noqa: PLC0415 - loads torch
     from models.errors import SensoriumError  # noqa: PLC0415 - loads torch through the package
-    from training.binding.bind import Request, expect_free  # noqa: PLC0415 - loads torch
+    from training.binding.bind import Request, expect_free, needed_encoders  # noqa: PLC0415 - loads torch
     from training.binding.bind import bind as bind_sense  # noqa: PLC0415 - loads torch
     from training.binding.config import BindConfig  # noqa: PLC0415 - loads torch through the package
 
@@ -69,7 +69,8 @@ def bind(  # noqa: PLR0913, PLR0917 - the options
     try:
         request = Request(pairs, expect_name(modality), folder, net, size, device, overwrite)
         expect_free(request)
-        embedder = models.load(to, weights=weights, device=device)
+        encoders = needed_encoders(pairs, to)
+        embedder = models.load(to, weights=weights, modalities=encoders, device=device)
         card = bind_sense(embedder, request, config, typer.echo)
     except (SensoriumError, OSError) as error:
         typer.echo(str(error), err=True)

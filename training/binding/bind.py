@@ -18,6 +18,7 @@ from models.bound.form import ARRAYS, Form, NetSizes, Scale
 from models.bound.nets import build
 from models.embedder import TOWER_OF, Embedder
 from models.errors import BindingError
+from models.registry import entry_of
 from training.binding.anchors import embed_anchors
 from training.binding.background import background_of
 from training.binding.checkpoint import Progressed
@@ -73,6 +74,19 @@ def anchor_senses(embedder: Embedder) -> tuple[str, ...]:
     """The modalities that anchors may have: those of the model itself, video where it sees images."""
     own = [name for name in embedder.modalities if name not in embedder.bound]
     return (*own, *(name for name, tower in TOWER_OF.items() if tower in own))
+
+
+def needed_encoders(manifest: Path, model: str) -> tuple[str, ...] | None:
+    """The encoders that the manifest's anchors ask of a registered model, None where that cannot be told.
+
+    A model of gigabytes is then loaded no further than it is used. Raises BindingError.
+    """
+    entry = entry_of(model)
+    if entry is None:
+        return None
+    senses = (*entry.modalities, *(name for name, tower in TOWER_OF.items() if tower in entry.modalities))
+    used = {name for row in read_manifest(manifest, senses).rows for name in row.anchors}
+    return tuple(sorted({TOWER_OF.get(name, name) for name in used})) or None
 
 
 def tell_faults(faults: Sequence[Fault], ignored: Sequence[str], say: Say) -> None:
