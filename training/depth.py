@@ -32,7 +32,7 @@ from training.rendered.stored import stored_scenes
 from training.space import Space, say, space_of
 
 CONFIG = AlignConfig(
-    steps=2400,
+    steps=2000,
     batch=128,
     rate=1.5e-3,
     partner_scale=30.0,
@@ -42,9 +42,9 @@ CONFIG = AlignConfig(
     cosine_weight=0.3,
     check_every=400,
 )
-CROPS, SMALLEST = 24, 0.6  # of a pair
-SCENE_CROPS, SCENE_SMALLEST = 4, 0.8  # of a rendered scene: the service's looks
-SCENES_A_STEP, MOST_SCENES = 2, 2500  # rendered scenes, by the length of the training
+CROPS, SMALLEST = 16, 0.6  # of a pair
+SCENE_CROPS, SCENE_SMALLEST = 3, 0.8  # of a rendered scene
+SCENES_A_STEP, MOST_SCENES = 1, 2000  # rendered scenes, by the length of the training
 WATCHED = 100  # rendered scenes that are never trained on
 
 
@@ -95,6 +95,7 @@ def train_depth(  # noqa: PLR0913 - what every stage takes, and a folder
     text: TextTower,
     image: ConvNet,
     config: AlignConfig = CONFIG,
+    *,
     cache: Path | None = None,
 ) -> ConvNet:
     """Goes on from `out/depth.pt`. `cache`: folder of the rendered scenes, default `out/cache`."""
