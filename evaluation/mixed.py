@@ -34,7 +34,7 @@ from training.background import named_in
 from training.index import Item as Row
 from training.index import read_index, split_of
 from training.names import DIGITS, sentences
-from training.text import captions
+from training.phrases import captions
 
 MODALITIES = ("text", "image", "audio", "thermal", "depth", "imu")
 MOST = 2000  # items of a modality

@@ -1,1 +1,1 @@
-"""Training of sensorium-small: plain code, one command, `python -m training.run`."""
+"""Training of sensorium-small: plain code, one command, `sensorium train`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -44,6 +44,9 @@ class Hub:
     space: Space
     partners: torch.Tensor
 
+    def to(self, device: str) -> Hub:
+        return Hub(self.space.to(device), self.partners.to(device))
+
 
 @dataclass(frozen=True)
 class Task:
@@ -81,8 +84,8 @@ def partner_loss(
     z: torch.Tensor, partners: torch.Tensor, own: torch.Tensor, scale: torch.Tensor
 ) -> torch.Tensor:
     """InfoNCE between items and one view, drawn at random, of each of the partners (m, k, DIM)."""
-    chosen = torch.randint(partners.shape[1], (len(partners),))
-    bank = partners[torch.arange(len(partners)), chosen]
+    chosen = torch.randint(partners.shape[1], (len(partners),), device=partners.device)
+    bank = partners[torch.arange(len(partners), device=partners.device), chosen]
     kept = own >= 0
     return info_nce(z[kept], bank, columns_of(own[kept], len(bank)), scale)
 
@@ -92,13 +95,14 @@ def loss_of(model: Aligned, task: Task, batch: Batch, config: AlignConfig) -> to
     z, logits = model(batch.inputs)
     scale = model.log_scale.exp().clamp(max=config.max_scale)
     space, partners = task.hub.space, task.hub.partners
+    together = task.source.columns.together.to(z.device)
     loss = softmax_loss(z, space.vectors, batch.names, scale[0], rivals=space.rivals)
     loss = loss + config.concept_weight * softmax_loss(z, space.concept_vectors, batch.concepts, scale[1])
     loss = loss + config.cosine_weight * cosine_loss(z, space.vectors, batch.names)
     if len(partners):
         loss = loss + config.partner_weight * partner_loss(z, partners, batch.partners, scale[2])
     if logits is not None:
-        loss = loss + config.class_weight * class_loss(logits, batch.classes, task.source.columns.together)
+        loss = loss + config.class_weight * class_loss(logits, batch.classes, together)
     return loss
 
 
@@ -109,7 +113,7 @@ def learn(
     torch.manual_seed((config.seed * SEEDS + step) * WORKERS + parallel.rank())
     model.train()
     cosine_rate(optimizer, step / config.steps, config.warmup)
-    batch = task.source.batch(config.batch // parallel.workers(), step / config.steps)
+    batch = task.source.batch(config.batch // parallel.workers(), step / config.steps).to(config.device)
     loss = loss_of(model, task, batch, config)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -127,7 +131,8 @@ def fresh(modality: str, config: AlignConfig) -> ConvNet:
 
 def align(task: Task, tower: ConvNet, config: AlignConfig, path: Path) -> Aligned:
     """Train; goes on from `path` after an interruption. The first of several processes speaks and writes."""
-    model = Aligned(tower, len(task.source.columns.together), config)
+    model = Aligned(tower, len(task.source.columns.together), config).to(config.device)
+    task = replace(task, hub=task.hub.to(config.device))
     if config.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(model, config)
@@ -142,13 +147,13 @@ def align(task: Task, tower: ConvNet, config: AlignConfig, path: Path) -> Aligne
             model.eval()
             progress.check(step, task.check(model.tower, step / config.steps), model.log_scale.exp().tolist())
             save_checkpoint(path, model, optimizer, step + 1)
-    return model.eval()
+    return model.cpu().eval()
 
 
 def finished(out: Path, modality: str, *, refitted: bool = True) -> ConvNet:
     """The tower of a checkpoint, with its refitted head where there is one, for those who build on it."""
     tower = ConvNet(NETS[modality])
-    state = torch.load(out / f"{modality}.pt", weights_only=True)["tower"]
+    state = torch.load(out / f"{modality}.pt", map_location="cpu", weights_only=True)["tower"]
     tower.load_state_dict({k.removeprefix("tower."): v for k, v in state.items() if k.startswith("tower.")})
     head = out / f"{modality}_head.pt"
     if refitted and head.exists():

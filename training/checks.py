@@ -17,8 +17,9 @@ from training.space import Space
 @torch.inference_mode()
 def outputs(tower: ConvNet, inputs: torch.Tensor, batch: int = 100) -> torch.Tensor:
     """Raw head outputs (n, DIM), float32."""
-    with torch.autocast("cpu", torch.bfloat16):
-        return torch.cat([tower(part).float() for part in torch.split(inputs, batch)])
+    device = tower.head.weight.device
+    with torch.autocast(device.type, torch.bfloat16):
+        return torch.cat([tower(part.to(device)).float().cpu() for part in torch.split(inputs, batch)])
 
 
 def pooled(tower: ConvNet, views: Sequence[torch.Tensor]) -> torch.Tensor:

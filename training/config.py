@@ -18,6 +18,7 @@ class TextConfig:
     weight_decay: float = 0.01
     warmup: float = 0.05  # share of the steps
     seed: int = 0
+    device: str = "cpu"  # or cuda
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class AlignConfig:
     check_every: int = 400  # steps
     channels_last: bool = True
     seed: int = 0
+    device: str = "cpu"  # or cuda
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,4 @@ class HeadConfig:
     instance_weight: float = 0.3
     instance_scale: float = 30.0
     seed: int = 0
+    device: str = "cpu"  # or cuda

@@ -22,6 +22,7 @@ from training.align import Figures, Hub, Task, align, fresh
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.crops import Crop, drawn_crops, map_crops, picture_crops
+from training.folders import Folders
 from training.index import Item, read_index
 from training.labelled import Columns
 from training.pairs import Pairs, PairSource, pairs_of, rendered_pairs
@@ -89,28 +90,20 @@ def _bank(image: ConvNet, pairs: Pairs, crops: Sequence[Crop]) -> tuple[torch.Te
     return map_crops(pairs.maps, crops), picture_crops(image, pairs.pictures, crops).flatten(0, 1)[:, None]
 
 
-def train_depth(  # noqa: PLR0913 - what every stage takes, and a folder
-    data: Path,
-    out: Path,
-    text: TextTower,
-    image: ConvNet,
-    config: AlignConfig = CONFIG,
-    *,
-    cache: Path | None = None,
-) -> ConvNet:
-    """Goes on from `out/depth.pt`. `cache`: folder of the rendered scenes, default `out/cache`."""
-    items, rng = read_index(data), np.random.default_rng(config.seed)
-    meshes, count = read_meshes(data, items), min(MOST_SCENES, SCENES_A_STEP * config.steps)
-    drawn = stored_scenes((cache or out / "cache") / "rendered.npz", count, TRAIN_SEED, meshes)
-    real, rendered = pairs_of(data, items, "train"), rendered_pairs(drawn)
+def train_depth(folders: Folders, text: TextTower, image: ConvNet, config: AlignConfig = CONFIG) -> ConvNet:
+    """Goes on from `out/depth.pt`."""
+    items, rng = read_index(folders.data), np.random.default_rng(config.seed)
+    meshes, count = read_meshes(folders.data, items), min(MOST_SCENES, SCENES_A_STEP * config.steps)
+    drawn = stored_scenes(folders.cache / "rendered.npz", count, TRAIN_SEED, meshes)
+    real, rendered = pairs_of(folders.data, items, "train"), rendered_pairs(drawn)
     space = with_captions(space_of(text, items, "depth"), text, rendered.items)
     unseen = rendered_pairs(list(scenes(min(WATCHED, count), VAL_SEED, meshes)))
-    check = watching(pairs_of(data, items, "val"), unseen, space, image)
+    check = watching(pairs_of(folders.data, items, "val"), unseen, space, image)
     maps, pictures = _bank(image, real, drawn_crops(CROPS, SMALLEST, rng))
     scene_maps, scene_pictures = _bank(image, rendered, drawn_crops(SCENE_CROPS, SCENE_SMALLEST, rng))
     columns = Columns(real.items * CROPS + rendered.items * SCENE_CROPS, space)
     columns.partners = torch.arange(len(columns.items))
     hub, source = Hub(space, torch.cat([pictures, scene_pictures])), PairSource(maps, scene_maps, columns)
     tower = fresh("depth", config)
-    align(Task(hub, source, check), tower, config, out / "depth.pt")
+    align(Task(hub, source, check), tower, config, folders.out / "depth.pt")
     return tower

@@ -28,7 +28,8 @@ from training.background import Cloud, background_of, named_in
 from training.index import Item, read_index, split_of
 from training.material import samples_of
 from training.names import DIGITS, sentences
-from training.text import captions, load_text
+from training.phrases import captions
+from training.text import load_text
 
 LIMIT_BYTES = 40_000_000
 # Text is centred before anything is trained against it. Of the others only audio gains by a second

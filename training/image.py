@@ -14,6 +14,7 @@ from training.align import Figures, Hub, Task, align, fresh
 from training.augment import random_colour, random_crops, random_light
 from training.checks import by_archive, outputs
 from training.config import AlignConfig
+from training.folders import Folders
 from training.index import read_captions, read_index
 from training.labelled import Batch, Columns
 from training.pictures import Pictures, training_pictures, validation_pictures
@@ -69,16 +70,16 @@ def caption_vectors(data: Path, text: TextTower, split: str) -> tuple[dict[str, 
     return {pair: row for row, pair in enumerate(found)}, said.view(len(texts), CAPTIONS, -1)
 
 
-def train_image(data: Path, cache: Path, out: Path, text: TextTower) -> ConvNet:
-    items = read_index(data)
+def train_image(folders: Folders, text: TextTower, config: AlignConfig = CONFIG) -> ConvNet:
+    items = read_index(folders.data)
     space = space_of(text, items, "image")
-    partner, captions = caption_vectors(data, text, "train")
-    source = PictureSource(training_pictures(data, cache), space, partner)
+    partner, captions = caption_vectors(folders.data, text, "train")
+    source = PictureSource(training_pictures(folders.data, folders.cache), space, partner)
 
     def check(tower: ConvNet, done: float) -> Figures:
-        seen = validation_pictures(data, cache, side_at(done))
+        seen = validation_pictures(folders.data, folders.cache, side_at(done))
         return by_archive(outputs(tower, image_input(seen.pixels)), seen.items, space)
 
-    tower = fresh("image", CONFIG)
-    align(Task(Hub(space, captions), source, check), tower, CONFIG, out / "image.pt")
+    tower = fresh("image", config)
+    align(Task(Hub(space, captions), source, check), tower, config, folders.out / "image.pt")
     return tower

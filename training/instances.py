@@ -43,9 +43,10 @@ def looks(x: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def features(tower: ConvNet, x: torch.Tensor) -> torch.Tensor:
     """What the last layer sees of prepared pictures (n, 3, side, side): float32 (n, width)."""
-    with torch.autocast("cpu", torch.bfloat16):
+    device = tower.head.weight.device
+    with torch.autocast(device.type, torch.bfloat16):
         parts = [part.contiguous(memory_format=torch.channels_last) for part in torch.split(x, BATCH)]
-        return torch.cat([tower.features(part).float() for part in parts])
+        return torch.cat([tower.features(part.to(device)).float().cpu() for part in parts])
 
 
 def instance_features(tower: ConvNet, pictures: list[UInt8]) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -21,6 +21,9 @@ class Batch:
     concepts: torch.Tensor
     partners: torch.Tensor
     classes: torch.Tensor
+
+    def to(self, device: str) -> Batch:
+        return Batch(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
 class Columns:

@@ -71,7 +71,7 @@ def info_nce(z: torch.Tensor, t: torch.Tensor, positives: torch.Tensor, scale: t
 
 def columns_of(own: torch.Tensor, count: int) -> torch.Tensor:
     """`positives` of items that have one column each: bool (n, count); -1 has none."""
-    return own[:, None] == torch.arange(count)
+    return own[:, None] == torch.arange(count, device=own.device)
 
 
 def cosine_loss(z: torch.Tensor, t: torch.Tensor, own: torch.Tensor) -> torch.Tensor:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from models.small.nets import ConvNet
 from models.small.sizes import NETS
 from models.small.text import TextTower
-from training import audio, depth, export, head, image, imu, parallel, thermal
+from training import export, parallel
 from training.align import finished
 from training.audio import train_audio
 from training.depth import train_depth
+from training.folders import Folders
 from training.head import refit_head
 from training.image import train_image
 from training.imu import train_imu
@@ -29,14 +29,6 @@ from training.thermal import train_thermal
 
 STAGES = ("text", "image", "audio", "imu", "thermal", "depth")  # in this order
 ON_PICTURES = ("thermal", "depth")  # these need the finished image tower
-MODULES: dict[str, ModuleType] = {
-    "image": image,
-    "head": head,
-    "audio": audio,
-    "imu": imu,
-    "thermal": thermal,
-    "depth": depth,
-}
 
 
 class PlanError(ValueError):
@@ -61,9 +53,8 @@ class Plan:
     workers: int = 1
 
     @property
-    def pictures(self) -> Path:
-        """The folder of decoded pictures and sounds."""
-        return self.cache or self.out / "cache"
+    def folders(self) -> Folders:
+        return Folders(self.data, self.out, self.cache or self.out / "cache")
 
     @property
     def recorded(self) -> Path:
@@ -101,34 +92,32 @@ def carry_out(plan: Plan) -> None:
     plan.out.mkdir(parents=True, exist_ok=True)
     _keep_recipe(plan)
     torch.set_num_threads(plan.threads)
-    with applied(plan.recipe):
-        text = hub(plan)
-        for name in STAGES[1:]:
-            if name in plan.modalities:
-                towers(plan, text)[name]()
+    text = hub(plan)
+    for name in STAGES[1:]:
+        if name in plan.modalities:
+            towers(plan, text)[name]()
 
 
 def towers(plan: Plan, text: TextTower) -> dict[str, Callable[[], object]]:
     """How each tower is trained against the finished text tower."""
-    data, out, cache = plan.data, plan.out, plan.pictures
+    folders, recipe = plan.folders, plan.recipe
+
+    def image() -> ConvNet:
+        return finished(plan.out, "image")
+
     return {
         "image": lambda: image_stage(plan, text),
-        "audio": lambda: train_audio(data, cache, out, text),
-        "imu": lambda: train_imu(data, out, text),
-        "thermal": lambda: train_thermal(data, out, text, finished(out, "image")),
-        "depth": lambda: train_depth(data, out, text, finished(out, "image")),
+        "audio": lambda: train_audio(folders, text, recipe.audio),
+        "imu": lambda: train_imu(folders, text, recipe.imu),
+        "thermal": lambda: train_thermal(folders, text, image(), recipe.thermal),
+        "depth": lambda: train_depth(folders, text, image(), recipe.depth),
     }
 
 
 def image_stage(plan: Plan, text: TextTower) -> None:
     """The trunk, in several processes where asked for; then its last layer."""
-    parallel.run(plan.workers, _image_tower, plan, text)
-    refit_head(plan.data, plan.pictures, plan.out, text, finished(plan.out, "image", refitted=False))
-
-
-def _image_tower(plan: Plan, text: TextTower) -> None:
-    with applied(plan.recipe):  # a worker is a fresh process
-        train_image(plan.data, plan.pictures, plan.out, text)
+    parallel.run(plan.workers, train_image, plan.folders, text, plan.recipe.image)
+    refit_head(plan.folders, text, finished(plan.out, "image", refitted=False), plan.recipe.head)
 
 
 def hub(plan: Plan) -> TextTower:
@@ -160,19 +149,6 @@ def _take_text(weights: Path, done: Path) -> None:
             raise PlanError(f"{done} is another text tower than that of {weights}: give another --out")
         return
     torch.save(state, done)
-
-
-@contextmanager
-def applied(recipe: Recipe) -> Iterator[None]:
-    """The stages read the CONFIG of their module; in here it is the recipe's."""
-    before = {name: module.CONFIG for name, module in MODULES.items()}
-    try:
-        for name, module in MODULES.items():
-            module.CONFIG = recipe.stages()[name]  # type: ignore[attr-defined] # each of MODULES has one
-        yield
-    finally:
-        for name, module in MODULES.items():
-            module.CONFIG = before[name]  # type: ignore[attr-defined] # each of MODULES has one
 
 
 def missing_towers(out: Path) -> list[str]:

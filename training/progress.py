@@ -69,7 +69,7 @@ def load_checkpoint(path: Path, tower: nn.Module, optimizer: torch.optim.Optimiz
     """Steps already done; 0 where there is no checkpoint."""
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     tower.load_state_dict(state["tower"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])

@@ -32,6 +32,10 @@ class Space:
     concepts: list[str]
     concept_vectors: torch.Tensor
 
+    def to(self, device: str) -> Space:
+        vectors, rivals = self.vectors.to(device), self.rivals.to(device)
+        return Space(self.names, vectors, rivals, self.concepts, self.concept_vectors.to(device))
+
     def name_column(self, item: Item) -> int:
         """Column of the item's name, -1 where it has none."""
         return self.names.index(item.name) if item.name in self.names else -1

@@ -84,7 +84,8 @@ def passes(lengths: torch.Tensor, config: TextConfig) -> Iterator[torch.Tensor]:
 def vectors(tower: TextTower, ids: torch.Tensor) -> torch.Tensor:
     """Raw head outputs (n, DIM), float32; texts of like length are encoded together."""
     order = (ids == END).int().argmax(-1).argsort()
-    heads = torch.cat([tower(part) for part in torch.split(ids[order], 64)])
+    device = tower.bias.device
+    heads = torch.cat([tower(part.to(device)).cpu() for part in torch.split(ids[order], 64)])
     return heads[order.argsort()]
 
 
@@ -103,6 +104,7 @@ def distil(data: Path, out: Path, config: TextConfig) -> TextTower:
 
     tower = TextTower()
     start_from(Teacher(), tower)
+    tower.to(config.device)
     optimizer = _optimizer(tower, config)
     steps = config.samples // config.batch
     done = load_checkpoint(out / "text.pt", tower, optimizer)
@@ -112,9 +114,10 @@ def distil(data: Path, out: Path, config: TextConfig) -> TextTower:
             continue
         chosen = rows[drawn]
         cosine_rate(optimizer, step / steps, config.warmup)
-        with torch.autocast("cpu", torch.bfloat16):
-            said = tower(ids[chosen])
-        loss = 1 - functional.cosine_similarity(said.float(), targets[chosen].float()).mean()
+        with torch.autocast(torch.device(config.device).type, torch.bfloat16):
+            said = tower(ids[chosen].to(config.device))
+        aims = targets[chosen].float().to(config.device)
+        loss = 1 - functional.cosine_similarity(said.float(), aims).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
@@ -125,7 +128,7 @@ def distil(data: Path, out: Path, config: TextConfig) -> TextTower:
             heard, made = float(cosines[:-1000].mean()), float(cosines[-1000:].mean())
             progress.check(step, {"cosine captions": heard, "cosine phrases": made}, ())
             save_checkpoint(out / "text.pt", tower, optimizer, step + 1)
-    return tower
+    return tower.cpu()
 
 
 def centre(tower: TextTower, texts: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from training.augment import random_light
 from training.checks import by_archive, pooled
 from training.config import AlignConfig
 from training.crops import Crop, drawn_crops, picture_crops
+from training.folders import Folders
 from training.index import read_index, split_of
 from training.labelled import Batch, Columns
 from training.maps import NOISE, MapCrops, thermal_values
@@ -63,13 +63,13 @@ def cropped(values: Sequence[Float32], crops: Sequence[Crop]) -> torch.Tensor:
     )
 
 
-def train_thermal(data: Path, out: Path, text: TextTower, image: ConvNet) -> ConvNet:
+def train_thermal(folders: Folders, text: TextTower, image: ConvNet, config: AlignConfig = CONFIG) -> ConvNet:
     """Goes on from `out/thermal.pt`."""
-    items = read_index(data)
+    items = read_index(folders.data)
     space = space_of(text, items, "thermal")
     train, val = split_of(items, "thermal", "train"), split_of(items, "thermal", "val")
-    views = [prepare_thermal(ThermalSample(values)).tensor for values in thermal_values(data, val)]
-    seen = partner_vectors(data, [item for item in items if item.split == "val"], image)
+    views = [prepare_thermal(ThermalSample(values)).tensor for values in thermal_values(folders.data, val)]
+    seen = partner_vectors(folders.data, [item for item in items if item.split == "val"], image)
 
     def check(tower: ConvNet, _: float) -> Figures:
         z = pooled(tower, views)
@@ -78,14 +78,23 @@ def train_thermal(data: Path, out: Path, text: TextTower, image: ConvNet) -> Con
     beside = {item.pair_id: item for item in split_of(items, "image", "train") if item.pair_id}
     paired = [item for item in train if item.pair_id in beside]
     alone = [item for item in train if item.pair_id not in beside]
-    crops = drawn_crops(CROPS, SMALLEST, np.random.default_rng(CONFIG.seed))
-    pairs = cropped(thermal_values(data, paired), crops)
-    partners = picture_crops(image, list(pixels_of(data, [beside[item.pair_id] for item in paired])), crops)
+    crops = drawn_crops(CROPS, SMALLEST, np.random.default_rng(config.seed))
+    pairs = cropped(thermal_values(folders.data, paired), crops)
+    partners = picture_crops(
+        image, list(pixels_of(folders.data, [beside[item.pair_id] for item in paired])), crops
+    )
     columns = Columns(paired * CROPS + alone, space)
     columns.partners[: len(paired) * CROPS] = torch.arange(len(paired) * CROPS)
-    stored = np.stack([plane(values, STORED_SIDE, kept=1.0) for values in thermal_values(data, alone)])
+    stored = np.stack(
+        [plane(values, STORED_SIDE, kept=1.0) for values in thermal_values(folders.data, alone)]
+    )
     rest = MapCrops(thermal_input(stored), alone, SHARES, THERMAL_SIDE)
     source = ThermalSource(pairs, rest, columns)
-    tower = fresh("thermal", CONFIG)
-    align(Task(Hub(space, partners.flatten(0, 1)[:, None]), source, check), tower, CONFIG, out / "thermal.pt")
+    tower = fresh("thermal", config)
+    align(
+        Task(Hub(space, partners.flatten(0, 1)[:, None]), source, check),
+        tower,
+        config,
+        folders.out / "thermal.pt",
+    )
     return tower
