@@ -26,7 +26,13 @@ def is_whole(path: Path) -> bool:
 
 @contextmanager
 def keeping(folder: Path) -> Iterator[None]:
-    """Let nobody remove files of the media folder `folder`, not even another process."""
+    """Let nobody remove files of the media folder `folder`, not even another process.
+
+    A collection that was made and never opened has none yet.
+    """
+    if not folder.is_dir():
+        yield
+        return
     file = _lock_file(folder)
     try:
         fcntl.flock(file, fcntl.LOCK_SH)

@@ -1,5 +1,6 @@
 """`sensorium backup` and `sensorium restore`, beside a server that goes on."""
 
+import shutil
 import threading
 import time
 
@@ -78,6 +79,17 @@ def test_a_backup_beside_a_serving_server_holds_what_was_acknowledged(serve, tmp
     media = tmp_path / "data" / "collections" / "things" / "media"
     client.post("/v1/collections/things/items", json={"items": [{"id": "same", "content": "last"}]})
     assert len(list(media.glob("*/*"))) == len(acknowledged) + 1
+
+
+def test_a_collection_that_was_made_and_never_opened_is_copied(copied, tmp_path):
+    """After a kill at that moment it has its database only."""
+    _, data = copied
+    for folder in ("media", "shelves"):
+        shutil.rmtree(data / "collections" / "other" / folder)
+    done = sensorium("backup", tmp_path / "second", "--data-dir", data)
+    assert done.exit_code == 0, done.output
+    assert ids(tmp_path / "second", "other") == set()
+    assert ids(tmp_path / "second") == {"a", "b", "c"}
 
 
 def test_restore_says_why_not(copied, tmp_path):
