@@ -10,6 +10,7 @@ from index.compressed import CompressedShelf
 from index.effort import QUERIES, Truth, measured, shifted_queries
 from index.items import RowIds, Vector
 from index.sampling import sampled
+from index.vector_file import VectorFile
 
 AT_A_TIME = 8192
 """Rows read and added at a time."""
@@ -28,24 +29,28 @@ class NothingToBuildError(Exception):
     """Every row was deleted before it could be read."""
 
 
-def build(rows: RowIds, present: Present) -> CompressedShelf:
+def build(rows: RowIds, present: Present, file: VectorFile) -> CompressedShelf:
     """Make a shelf of `rows`, ascending, and measure what effort which recall takes.
+
+    `file`, a new one, gets their vectors. Whose the rows are is still to be said (`Places.own`).
 
     Raises:
         NothingToBuildError: none of the rows is there.
     """
     lists = lists_for(len(rows))
-    _, examples = present(sampled(rows, min(TRAINING_ROWS * lists, MOST_TRAINING_ROWS)))
+    numbers, examples = present(sampled(rows, min(TRAINING_ROWS * lists, MOST_TRAINING_ROWS)))
     if not len(examples):
         raise NothingToBuildError
     index = _trained(examples, min(lists, len(examples)))
-    truth = Truth(shifted_queries(examples[:: max(1, len(examples) // QUERIES)][:QUERIES]))
+    spread = slice(None, None, max(1, len(examples) // QUERIES))
+    truth = Truth(shifted_queries(examples[spread][:QUERIES]), numbers[spread][:QUERIES])
     del examples
     for start in range(0, len(rows), AT_A_TIME):
         some, vectors = present(rows[start : start + AT_A_TIME])
+        file.write(int(index.ntotal), vectors)
         index.add_with_ids(vectors, some)
         truth.add(some, vectors)
-    shelf = CompressedShelf(index, (), int(index.ntotal))
+    shelf = CompressedShelf(index, (), int(index.ntotal), file)
     shelf.steps = measured(shelf.probe, truth, shelf.lists)
     return shelf
 

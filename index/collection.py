@@ -9,14 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from index import cursor as cursors
 from index import errors, filters, ranking, reads, towers, validation, writes
 from index.backup import Check
 from index.calibration import Background
 from index.errors import shown
+from index.filters import Filter
+from index.hits import Hits
 from index.items import Hit, Info, Item, Page, ShelfInfo, StoredItem, Vector
+from index.places import PictureError
 from index.ranking import AnyShelf, Candidate
-from index.state import State
+from index.state import Connect, State
 
 Priors = Mapping[tuple[str, str], tuple[float, float]]
 
@@ -34,6 +40,7 @@ class Collection:
         self.dimension = int(facts["dimension"])
         self.recall = float(facts["recall"])
         self.keeps_media = facts["media"] == "original"
+        self._hits = Hits()
 
     @property
     def damage(self) -> errors.Damaged | None:
@@ -213,22 +220,32 @@ class Collection:
         threshold = -math.inf if score_threshold is None else score_threshold
         holds = None if filter is None else filters.parse(filter)
         share = self.recall if recall is None else validation.recall(recall)
-        with self._state.reading() as connection:
-            stored = partial(reads.vectors_of, connection, dimension=self.dimension)
-            truth = ranking.Truth(partial(reads.owners, connection), stored)
-            lists: dict[str, list[Candidate]] = {}
-            backgrounds: dict[str, Background] = {}
-            without = reads.rows_of(connection, exclude) if exclude else None
-            for modality, shelf in self._chosen(modalities):
-                only = None if holds is None else reads.rows_where(connection, modality, holds)
-                wanted = ranking.Wanted(most, threshold, only, without, share)
-                if only is None or len(only):
-                    lists[modality] = ranking.best_items(shelf, modality, query, wanted, truth)
-                if calibrate and lists.get(modality):
-                    pair = (query_modality, modality)
-                    backgrounds[modality] = ranking.shelf_background(shelf, query, stored, pair, background)
-            chosen = ranking.merged(lists, backgrounds if calibrate else None)[offset : offset + limit]
-            return _hits(connection, chosen)
+        if holds is not None:
+            self._state.read_columns(holds)
+
+        def found() -> list[Hit]:
+            with self._state.searching() as connect:
+                names = partial(_ids, connect)
+                passing = None if holds is None else self._passing(connect, holds)
+                without = reads.rows_of(connect(), exclude) if exclude else None
+                wanted = ranking.Wanted(most, threshold, passing, without, share)
+                lists: dict[str, list[Candidate]] = {}
+                backgrounds: dict[str, Background] = {}
+                for modality, shelf in self._chosen(modalities):
+                    best = ranking.best_items(shelf, modality, query, wanted, names)
+                    if best:
+                        lists[modality] = best
+                    if best and calibrate:
+                        pair = (query_modality, modality)
+                        backgrounds[modality] = ranking.shelf_background(shelf, query, pair, background)
+                chosen = ranking.merged(lists, backgrounds if calibrate else None, names)
+                return self._hits.of(chosen[offset : offset + limit], connect)
+
+        try:
+            return found()
+        except PictureError as wrong:
+            self._state.distrust(wrong.modality)
+            return found()
 
     def wait_for_growth(self) -> None:
         """Return when no shelf is being built anew any more."""
@@ -241,6 +258,16 @@ class Collection:
     def close(self, *, save: bool = True) -> None:
         """Save the shelves, unless they are to be deleted, and let go of the files; `Store` does this."""
         self._state.close(save=save)
+
+    def _passing(self, connect: Connect, holds: Filter) -> NDArray[np.bool_]:
+        """Say of every item number whether its metadata passes."""
+        columns = self._state.columns
+        if not columns.missing(holds):
+            return columns.passing(holds)
+        # Between the reading of its column and now, the key was pushed out by others.
+        passing = np.zeros(columns.size, dtype=bool)
+        passing[reads.seqs_where(connect(), holds)] = True
+        return passing
 
     def _chosen(self, modalities: Sequence[str] | None) -> list[tuple[str, AnyShelf]]:
         names = list(self._state.shelves.lengths()) if modalities is None else list(dict.fromkeys(modalities))
@@ -257,17 +284,5 @@ def _unknown_if_unwritable(identifier: str) -> Iterator[None]:
         raise reads.unknown(identifier) from error
 
 
-def _hits(connection: sqlite3.Connection, chosen: Sequence[Candidate]) -> list[Hit]:
-    rows = reads.found_rows(connection, [candidate.row for candidate in chosen])
-    return [
-        Hit(
-            candidate.id,
-            candidate.modality,
-            candidate.score,
-            candidate.calibrated,
-            rows[candidate.row].metadata,
-            rows[candidate.row].segment,
-            rows[candidate.row].vector,
-        )
-        for candidate in chosen
-    ]
+def _ids(connect: Connect, items: Sequence[int]) -> dict[int, str]:
+    return reads.ids(connect(), items)

@@ -3,8 +3,8 @@
     IndexIDMap( IndexRefine( IndexIVFRaBitQ, IndexScalarQuantizer 8 bit ) )
 
 An inverted file of one-bit codes (RaBitQ, Gao and Long 2024, arXiv 2405.12497) proposes rows, 8-bit codes put
-them in order, and `ranking` compares the first of them with the vectors in SQLite. FAISS numbers vectors by
-their place; the places' row numbers ascend, so a row is found by bisection.
+them in order, and the first of them are compared with the vectors themselves, which lie in a file. FAISS
+numbers vectors by their place; the places' row numbers ascend, so a row is found by bisection.
 """
 
 from typing import Any
@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from index.calibration import SAMPLE_ROWS
 from index.effort import Effort, Step, choose
-from index.items import RowIds, Stored, Vector
+from index.items import Items, RowIds, Vector
+from index.places import Chosen, Places
 from index.sampling import Sample
-from index.shelf import AT_A_TIME, exact_scores_of
+from index.shelf import AT_A_TIME, PlaceSelector, Scores
+from index.vector_file import VectorFile
 
-FEW_ROWS = 2_000
-FEW_SHARE = 64
-"""So many filtered rows, or this part of the shelf, are compared one by one."""
+FEW_ROWS = 256
+"""So many filtered rows are compared one by one."""
+COMPARED_SHARE = 100
+"""Up to this part of the shelf (a hundredth) has its 8-bit codes compared, without lists."""
 MOST_SHARE = 4
 """Who asks for more than this part of the rows (a quarter) has all of them compared."""
 QUERY_BITS = 8
@@ -33,160 +36,163 @@ class CompressedShelf:
 
     Not locked: searches may run together, `add` and `remove` must run alone. Removed rows stay as tombstones
     that no search sees. `steps` say what recall takes which effort, `built` is the number of rows they were
-    measured on.
+    measured on, `file` has the vectors by their places.
     """
 
     structure = "ivf_rabitq_sq8"
     slack = 0.0
 
-    def __init__(self, index: faiss.IndexIDMap, steps: tuple[Step, ...], built: int) -> None:
+    def __init__(
+        self, index: faiss.IndexIDMap, steps: tuple[Step, ...], built: int, file: VectorFile
+    ) -> None:
         self.index = index
         self.steps = steps
         self.built = built
+        self.file = file
         refined: Any = faiss.downcast_index(index.index)
         self._refined = refined
         self._codes = faiss.downcast_index(refined.refine_index)
         inverted: Any = faiss.downcast_index(refined.base_index)
         self.lists = int(inverted.nlist)
-        self._living = np.ones(int(index.ntotal), dtype=bool)
-        self._dead = 0
+        self.places = Places(np.array(faiss.vector_to_array(index.id_map), dtype=np.int64))
         self._sample = Sample(SAMPLE_ROWS)
+        self._living: PlaceSelector | None = None
 
     def __len__(self) -> int:
-        return int(self.index.ntotal) - self._dead
+        return len(self.places) - self.places.dead
 
     @property
     def dead(self) -> int:
         """The number of tombstones."""
-        return self._dead
+        return self.places.dead
 
     @property
     def few(self) -> int:
         """So many filtered rows are sooner compared one by one than searched for."""
-        return max(FEW_ROWS, len(self) // FEW_SHARE)
+        return FEW_ROWS
 
     def rows(self) -> RowIds:
         """Give the row numbers on the shelf, ascending."""
-        return self._numbers()[self._living]
+        return self.places.rows[self.places.living]
 
     def dead_rows(self) -> RowIds:
         """Give the row numbers of the tombstones, ascending."""
-        return self._numbers()[~self._living]
+        return self.places.rows[~self.places.living]
 
-    def add(self, rows: RowIds, vectors: Vector) -> None:
-        """Put unit vectors, shape (n, dim), on the shelf under new row numbers, shape (n,), ascending."""
-        numbers = np.concatenate([self._numbers()[-1:], rows])
-        if not (numbers[1:] > numbers[:-1]).all():
-            raise ValueError("row numbers must ascend")
+    def add(self, rows: RowIds, vectors: Vector, items: Items) -> None:
+        """Put unit vectors, shape (n, dim), on the shelf under new row numbers, shape (n,), ascending.
+
+        `items`, shape (n,), are the numbers of the items they belong to.
+        """
+        self.file.write(len(self.places), vectors)
+        self.places.add(rows, items)
         self.index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows)
-        self._living = np.concatenate([self._living, np.ones(len(rows), dtype=bool)])
         self._sample.add(rows)
+        self._living = None
 
     def remove(self, rows: RowIds) -> None:
         """Take rows off the shelf for good."""
-        self._living[self._places(rows)] = False
-        self._dead = len(self._living) - int(np.count_nonzero(self._living))
+        self.places.remove(rows)
         self._sample.remove(rows)
+        self._living = None
 
     def compact(self) -> None:
         """Do nothing: tombstones go when the structure is built anew."""
 
-    def exact(self, rows: RowIds, query: Vector, stored: Stored) -> NDArray[np.float32]:
-        """Give the exact cosines of these rows with a unit query, shape (n,)."""
-        return exact_scores_of(stored, rows, query)
+    def vectors(self, rows: RowIds) -> Vector:
+        """Give the vectors of these rows, shape (n, dim)."""
+        return self.at(self.places.of(rows))
 
-    def rough(self, rows: RowIds, query: Vector) -> NDArray[np.float32]:
-        """Give the cosines of these rows as their 8-bit codes tell them, shape (n,)."""
-        places, scores = self._places(rows), np.empty(len(rows), dtype=np.float32)
-        for start in range(0, len(rows), AT_A_TIME):
+    def at(self, places: NDArray[np.int64]) -> Vector:
+        """Give the vectors at these places, shape (n, dim)."""
+        return self.file.read(places)
+
+    def rough(self, places: NDArray[np.int64], query: Vector) -> Scores:
+        """Give the cosines at these places as their 8-bit codes tell them, shape (n,)."""
+        scores = np.empty(len(places), dtype=np.float32)
+        for start in range(0, len(places), AT_A_TIME):
             part = slice(start, start + AT_A_TIME)
             scores[part] = self._codes.reconstruct_batch(places[part]) @ query
         return scores
 
-    def sample(self, stored: Stored) -> Vector:
+    def sample(self) -> Vector:
         """Give up to 256 vectors of the shelf, always the same for the same rows, shape (n, dim)."""
-        return self._sample.vectors(self.rows, stored)
+        return self._sample.vectors(self.rows, self.vectors)
 
     def search(
-        self,
-        query: Vector,
-        count: int,
-        *,
-        only: RowIds | None = None,
-        without: RowIds | None = None,
-        recall: float,
-    ) -> tuple[RowIds, Vector]:
-        """Find the `count` rows with the highest inner product, best first, fewer where there are no more.
+        self, query: Vector, count: int, chosen: Chosen | None = None, recall: float = 1.0
+    ) -> tuple[NDArray[np.int64], Scores]:
+        """Find the `count` places with the highest inner product, best first, fewer where there are no more.
 
-        `only` limits the search to these rows, `without` leaves rows out. `recall` is the share of the true
-        ones that are to be among the found, on average. Returns row numbers and rough scores, both (n,).
+        Only `chosen` places are looked at, all where it is None. `recall` is the share of the true ones that
+        are to be among the found, on average. Returns places and rough scores, both (n,).
         """
-        chosen = self._chosen(only, without)
-        available = int(np.count_nonzero(chosen))
+        available = self._available(chosen)
         most = min(count, available)
         # The best of a few are spread over as many lists as so many more of all rows.
-        alike = count * len(chosen) / max(available, 1)
+        alike = count * len(self.places) / max(available, 1)
         effort = choose(self.steps, recall, alike, self.lists)
-        if effort is None or most * MOST_SHARE >= available:
-            return self._compared(query, most, chosen)
-        bits = np.packbits(chosen, bitorder="little")
-        everywhere = available == len(chosen)
-        selector = None if everywhere else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+        selector = self._selector(chosen)
+        if (
+            effort is None
+            or most * MOST_SHARE >= available
+            or (chosen is not self.places.living and available * COMPARED_SHARE <= len(self.places))
+        ):
+            return self._compared(query, most, selector)
         while True:
             places, distances = self._probe(query[np.newaxis], most, effort, selector)
             found = places[0] >= 0
             if found.all() or effort.probes >= self.lists:
-                scores: Vector = 1 - distances[0][found] / 2
-                return self._numbers()[places[0][found]], scores
+                return places[0][found], 1 - distances[0][found] / 2
             effort = Effort(min(self.lists, effort.probes * WIDEN), effort.rerank)
 
     def probe(self, queries: Vector, count: int, effort: Effort) -> RowIds:
         """Give the row numbers, shape (q, n), that an effort finds for queries, shape (q, dim); -1: none."""
-        places, _ = self._probe(queries, min(count, int(self.index.ntotal)), effort, None)
-        return np.where(places < 0, -1, self._numbers()[places])
+        places, _ = self._probe(queries, min(count, len(self.places)), effort, None)
+        return np.where(places < 0, -1, self.places.rows[places])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.file.close()
+
+    def _available(self, chosen: Chosen | None) -> int:
+        if chosen is None or chosen is self.places.living:
+            return len(self)
+        return int(np.count_nonzero(chosen))
+
+    def _selector(self, chosen: Chosen | None) -> PlaceSelector | None:
+        """Pack the bits of the living but once."""
+        if chosen is None:
+            return None
+        if chosen is not self.places.living:
+            return PlaceSelector(chosen)
+        if (living := self._living) is None:
+            living = self._living = PlaceSelector(chosen)
+        return living
 
     def _probe(
-        self, queries: Vector, count: int, effort: Effort, selector: faiss.IDSelector | None
+        self, queries: Vector, count: int, effort: Effort, selector: PlaceSelector | None
     ) -> tuple[NDArray[np.int64], Vector]:
         """Search in FAISS; gives places and squared distances, both (q, count)."""
         inner = faiss.IVFRaBitQSearchParameters()
-        inner.nprobe, inner.qb, inner.sel = effort.probes, QUERY_BITS, selector
+        inner.nprobe, inner.qb = effort.probes, QUERY_BITS
+        if selector is not None:
+            inner.sel = selector.selector
         parameters = faiss.IndexRefineSearchParameters()
-        parameters.k_factor = max(1.0, min(float(effort.rerank), int(self.index.ntotal) / count))
+        parameters.k_factor = max(1.0, min(float(effort.rerank), len(self.places) / count))
         parameters.base_index_params = inner
         distances, places = self._refined.search(queries, count, params=parameters)
         return places, distances
 
-    def _compared(self, query: Vector, count: int, chosen: NDArray[np.bool_]) -> tuple[RowIds, Vector]:
-        """Find the best by comparing all chosen places."""
-        rows = self._numbers()[chosen]
-        scores = self.rough(rows, query)
-        order = np.lexsort((rows, -scores))[:count]
-        return rows[order], scores[order]
-
-    def _chosen(self, only: RowIds | None, without: RowIds | None) -> NDArray[np.bool_]:
-        """Say of every place whether it may be found."""
-        if only is None:
-            chosen = self._living if without is None else self._living.copy()
-        else:
-            chosen = np.zeros(len(self._living), dtype=bool)
-            chosen[self._places(only)] = True
-            chosen &= self._living
-        if without is not None:
-            chosen[self._places(without)] = False
-        return chosen
-
-    def _numbers(self) -> RowIds:
-        """Give the row number of every place, without copying."""
-        if not self.index.ntotal:
-            return np.empty(0, dtype=np.int64)
-        numbers: RowIds = faiss.rev_swig_ptr(self.index.id_map.data(), int(self.index.ntotal))
-        return numbers
-
-    def _places(self, rows: RowIds) -> NDArray[np.int64]:
-        """Give the places of those rows that are there."""
-        numbers = self._numbers()
-        places = np.searchsorted(numbers, rows)
-        places, rows = places[places < len(numbers)], rows[places < len(numbers)]
-        found: NDArray[np.int64] = places[numbers[places] == rows]
-        return found
+    def _compared(
+        self, query: Vector, count: int, selector: PlaceSelector | None
+    ) -> tuple[NDArray[np.int64], Scores]:
+        """Find the best by comparing the 8-bit codes of all chosen places."""
+        if not count:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        parameters = faiss.SearchParameters()
+        if selector is not None:
+            parameters.sel = selector.selector
+        distances, places = self._codes.search(query[np.newaxis], count, params=parameters)
+        found = places[0] >= 0
+        return places[0][found], 1 - distances[0][found] / 2

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from index.items import RowIds, Vector
 
 QUERIES = 192
-SPARE = 16
+SPARE = 8
 """Rows fetched beyond those asked for: some belong to the same item, some are ties, some codes are wrong."""
 TARGETS = (0.90, 0.95, 0.98, 0.99, 0.999)
 RERANKS = {10: (2, 4, 8, 16, 32, 64), 100: (2, 4, 8, 16)}
@@ -31,7 +31,7 @@ PROBES_CAUTION = 0.6
 GAP = 1.0
 """Length of the offset between queries and data against that of what tells the data apart. Unit vectors of
 CLIP's images and texts: 0.82 between their means (Liang et al. 2022, "Mind the Gap", arXiv 2203.02053)."""
-NOISE = 0.5
+NOISE = 0.75
 """Length of a query's own noise, in the same unit."""
 
 Probe = Callable[[Vector, int, "Effort"], RowIds]
@@ -63,7 +63,9 @@ def choose(steps: Iterable[Step], recall: float, count: float, lists: int) -> Ef
     enough = [step for step in steps if step.recall >= recall]
     fitting = [step for step in enough if count <= step.neighbours + SPARE]
     if fitting:
-        return min(fitting, key=lambda step: (step.neighbours, step.recall)).effort
+        least = min(fitting, key=lambda step: (step.neighbours, step.recall))
+        compared = least.effort.rerank * (least.neighbours + SPARE)
+        return Effort(least.effort.probes, max(least.effort.rerank, math.ceil(compared / max(count, 1))))
     if not enough:
         return None
     last = max(enough, key=lambda step: (step.neighbours, -step.recall))
@@ -84,15 +86,21 @@ def shifted_queries(vectors: Vector) -> Vector:
 
 
 class Truth:
-    """The nearest neighbours of some queries, found by brute force over vectors that come in parts."""
+    """The nearest neighbours of some queries, found by brute force over vectors that come in parts.
 
-    def __init__(self, queries: Vector) -> None:
+    Each query was made from a row, by number in `sources`, which is too easy to find to count.
+    """
+
+    def __init__(self, queries: Vector, sources: RowIds) -> None:
         self.queries = queries
+        self._sources = sources
         self.rows = np.empty((len(queries), 0), dtype=np.int64)
         self._scores = np.empty((len(queries), 0), dtype=np.float32)
 
     def add(self, rows: RowIds, vectors: Vector) -> None:
-        scores = np.concatenate([self._scores, self.queries @ vectors.T], axis=1)
+        new = self.queries @ vectors.T
+        new[self._sources[:, np.newaxis] == rows] = -np.inf
+        scores = np.concatenate([self._scores, new], axis=1)
         numbers = np.concatenate([self.rows, np.broadcast_to(rows, (len(self.queries), len(rows)))], axis=1)
         most = min(max(RERANKS), scores.shape[1])
         best = np.argpartition(-scores, most - 1, axis=1)[:, :most]

@@ -14,14 +14,13 @@ true and false are no numbers. A range of times looks at strings that are times,
 offset.
 """
 
-import math
 import operator
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from index.conditions import Among, Between, Present, Tagged, Test, number, tagged, time
 from index.errors import FilterError, shown
 from index.needles import needles
 
@@ -29,14 +28,44 @@ MAX_DEPTH = 16
 MAX_CONDITIONS = 1_000
 MAX_VALUES = 10_000
 
-Predicate = Callable[[Mapping[str, Any]], bool]
-Test = Callable[[Any], bool]
-
 _CLAUSES = ("must", "should", "must_not")
 _TESTS = ("match", "range", "exists")
 _MATCHES = ("value", "any", "except")
 _BOUNDS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?)?")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Holds if any value that `key` leads to passes the test, or with `wanted` false if none does."""
+
+    key: str
+    test: Test
+    wanted: bool = True
+
+    def holds(self, metadata: Mapping[str, Any]) -> bool:
+        return any(map(self.test, values(metadata, self.key))) is self.wanted
+
+
+@dataclass(frozen=True)
+class Clauses:
+    """All of `must`, none of `must_not` and, where there is a `should`, at least one of it."""
+
+    must: "tuple[Condition | Clauses, ...]"
+    should: "tuple[Condition | Clauses, ...]"
+    must_not: "tuple[Condition | Clauses, ...]"
+
+    def holds(self, metadata: Mapping[str, Any]) -> bool:
+        return (
+            all(one.holds(metadata) for one in self.must)
+            and not any(one.holds(metadata) for one in self.must_not)
+            and (not self.should or any(one.holds(metadata) for one in self.should))
+        )
+
+    def keys(self) -> set[str]:
+        found: set[str] = set()
+        for one in (*self.must, *self.should, *self.must_not):
+            found |= {one.key} if isinstance(one, Condition) else one.keys()
+        return found
 
 
 @dataclass(frozen=True)
@@ -46,12 +75,12 @@ class Filter:
     `needles` are pieces of text that the JSON of all metadata that passes contains.
     """
 
-    holds: Predicate
+    clauses: Clauses
     conditions: int
     needles: tuple[str, ...]
 
     def __call__(self, metadata: Mapping[str, Any]) -> bool:
-        return self.holds(metadata)
+        return self.clauses.holds(metadata)
 
 
 def parse(value: Mapping[str, Any]) -> Filter:
@@ -61,8 +90,16 @@ def parse(value: Mapping[str, Any]) -> Filter:
         FilterError: it does not follow the grammar; the message names the place and what is accepted there.
     """
     conditions = _Counter()
-    holds = _filter(value, "filter", MAX_DEPTH, conditions)
-    return Filter(holds, conditions.seen, needles(value))
+    clauses = _filter(value, "filter", MAX_DEPTH, conditions)
+    return Filter(clauses, conditions.seen, needles(value))
+
+
+def values(metadata: Mapping[str, Any], key: str) -> Iterator[Any]:
+    """Give every value that `key` leads to: no null, and of lists the elements."""
+    if key in metadata:
+        yield from _leaves(metadata[key])
+        return
+    yield from _walk(metadata, key.split("."))
 
 
 class _Counter:
@@ -77,29 +114,21 @@ class _Counter:
             )
 
 
-def _filter(value: Any, where: str, depth: int, counter: _Counter) -> Predicate:
+def _filter(value: Any, where: str, depth: int, counter: _Counter) -> Clauses:
     if depth == 0:
         raise FilterError(f"{where} is nested deeper than {MAX_DEPTH} filters, which is the most accepted")
     clauses = _object(value, where, _CLAUSES)
     must, should, must_not = (
-        [
+        tuple(
             _condition(one, f"{where}.{name}[{i}]", depth, counter)
             for i, one in enumerate(_list(clauses.get(name, []), f"{where}.{name}"))
-        ]
+        )
         for name in _CLAUSES
     )
-
-    def holds(metadata: Mapping[str, Any]) -> bool:
-        return (
-            all(test(metadata) for test in must)
-            and not any(test(metadata) for test in must_not)
-            and (not should or any(test(metadata) for test in should))
-        )
-
-    return holds
+    return Clauses(must, should, must_not)
 
 
-def _condition(value: Any, where: str, depth: int, counter: _Counter) -> Predicate:
+def _condition(value: Any, where: str, depth: int, counter: _Counter) -> Condition | Clauses:
     if isinstance(value, Mapping) and value and not value.keys() & {"key", *_TESTS}:
         return _nested(value, where, depth, counter)
     counter.count()
@@ -114,12 +143,11 @@ def _condition(value: Any, where: str, depth: int, counter: _Counter) -> Predica
         raise FilterError(f"{where} needs exactly one of {_listed(_TESTS)} beside key, it has {len(kinds)}")
     what, place = condition[kinds[0]], f"{where}.{kinds[0]}"
     if kinds[0] == "exists":
-        return _exists(key, what, place)
-    test = _match(what, place) if kinds[0] == "match" else _range(what, place)
-    return lambda metadata: any(map(test, _values(metadata, key)))
+        return Condition(key, Present(), wanted=_wanted(what, place))
+    return Condition(key, _match(what, place) if kinds[0] == "match" else _range(what, place))
 
 
-def _nested(value: Mapping[str, Any], where: str, depth: int, counter: _Counter) -> Predicate:
+def _nested(value: Mapping[str, Any], where: str, depth: int, counter: _Counter) -> Clauses:
     before = counter.seen
     nested = _filter(value, where, depth - 1, counter)
     if counter.seen == before:
@@ -127,13 +155,13 @@ def _nested(value: Mapping[str, Any], where: str, depth: int, counter: _Counter)
     return nested
 
 
-def _exists(key: str, wanted: Any, where: str) -> Predicate:
-    if not isinstance(wanted, bool):
-        raise FilterError(f"{where} must be true or false, not {shown(wanted)}")
-    return lambda metadata: any(True for _ in _values(metadata, key)) is wanted
+def _wanted(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise FilterError(f"{where} must be true or false, not {shown(value)}")
+    return value
 
 
-def _match(value: Any, where: str) -> Test:
+def _match(value: Any, where: str) -> Among:
     words = _object(value, where, _MATCHES)
     if len(words) != 1:
         raise FilterError(f"{where} needs exactly one of {_listed(_MATCHES)}, it has {len(words)}")
@@ -142,41 +170,24 @@ def _match(value: Any, where: str) -> Test:
     among = [wanted] if word == "value" else _list(wanted, place)
     if len(among) > MAX_VALUES:
         raise FilterError(f"{place} has {len(among)} values, at most {MAX_VALUES} are accepted")
-    accepted = {_scalar(one, place) for one in among}
-    if word == "except":
-        return lambda found: not isinstance(found, Mapping) and _tagged(found) not in accepted
-    return lambda found: not isinstance(found, Mapping) and _tagged(found) in accepted
+    return Among(frozenset(_scalar(one, place) for one in among), inside=word != "except")
 
 
-def _range(value: Any, where: str) -> Test:
+def _range(value: Any, where: str) -> Between:
     bounds = _object(value, where, tuple(_BOUNDS))
     if not bounds:
         raise FilterError(f"{where} needs at least one of {_listed(tuple(_BOUNDS))}")
-    limits = [(_BOUNDS[word], _bound(limit, f"{where}.{word}")) for word, limit in bounds.items()]
+    limits = tuple((_BOUNDS[word], _bound(limit, f"{where}.{word}")) for word, limit in bounds.items())
     if len({isinstance(limit, datetime) for _, limit in limits}) > 1:
         raise FilterError(f"{where} mixes numbers and times, its bounds must be of one kind")
-    read = _time if isinstance(limits[0][1], datetime) else _number
-
-    def test(found: Any) -> bool:
-        place = read(found)
-        return place is not None and all(compare(place, limit) for compare, limit in limits)
-
-    return test
+    return Between(limits)
 
 
 def _bound(value: Any, where: str) -> Any:
-    bound = _time(value) if isinstance(value, str) else _number(value)
+    bound = time(value) if isinstance(value, str) else number(value)
     if bound is None:
         raise FilterError(f"{where} must be a finite number or an RFC 3339 time, not {shown(value)}")
     return bound
-
-
-def _values(metadata: Mapping[str, Any], key: str) -> Iterator[Any]:
-    """Give every value that `key` leads to: no null, and of lists the elements."""
-    if key in metadata:
-        yield from _leaves(metadata[key])
-        return
-    yield from _walk(metadata, key.split("."))
 
 
 def _walk(value: Any, names: list[str]) -> Iterator[Any]:
@@ -197,30 +208,10 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _scalar(value: Any, where: str) -> tuple[bool, Any]:
-    if isinstance(value, str | bool) or _number(value) is not None:
-        return _tagged(value)
+def _scalar(value: Any, where: str) -> Tagged:
+    if isinstance(value, str | bool) or number(value) is not None:
+        return tagged(value)
     raise FilterError(f"{where} accepts strings, numbers, true and false, not {shown(value)}")
-
-
-def _tagged(value: Any) -> tuple[bool, Any]:
-    return isinstance(value, bool), value
-
-
-def _number(value: Any) -> int | float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value
-
-
-def _time(value: Any) -> datetime | None:
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        return None
-    try:
-        time = datetime.fromisoformat(value.upper())
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _object(value: Any, where: str, accepted: tuple[str, ...], or_else: str = "") -> Mapping[str, Any]:

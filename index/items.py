@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
 RowIds = NDArray[np.int64]
+Items = NDArray[np.int64]
+"""Item numbers, `seq` in SQLite."""
 Metadata = dict[str, Any]
 Stored = Callable[[RowIds], Vector]
 """Row numbers, shape (n,) -> their vectors as SQLite has them, shape (n, dim)."""

@@ -1,109 +1,128 @@
 """From a query vector to the best items, shelf by shelf, then put together."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.calibration import Background, background, prior_of
 from index.compressed import CompressedShelf
 from index.effort import SPARE
-from index.items import RowIds, Stored, Vector
-from index.shelf import Shelf
+from index.items import RowIds, Vector
+from index.places import Chosen, PictureError
+from index.shelf import Shelf, exact_scores
 
 AnyShelf = Shelf | CompressedShelf
-Fetch = Callable[[int], tuple[RowIds, Vector, float]]
-"""Count -> that many best rows, their exact cosines, what no row beyond them exceeds (-inf: none is left)."""
+Fetch = Callable[[int], tuple[NDArray[np.int64], float]]
+"""Count -> that many best places, and what the score of no place beyond them exceeds (-inf: none is left)."""
+Names = Callable[[list[int]], Mapping[int, str]]
+"""Item numbers -> ids, asked only where scores are equal."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Candidate:
-    """An item by its best row."""
+    """An item, by number, by its best row and that row's unit vector."""
 
-    id: str
+    item: int
     modality: str
     row: int
     score: float
+    vector: Vector
     calibrated: float | None = None
-
-    def place(self, *, calibrated: bool) -> tuple[float, str]:
-        """Sort key: best first, ties by id."""
-        return (-(self.calibrated or 0.0) if calibrated else -self.score, self.id)
 
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What to take: up to `items` of at least `threshold`, from `only` these rows, `without` those.
+    """What to take: up to `items` of at least `threshold`, of items that pass, but `without` these rows.
 
-    `recall` is the share of the true ones to be found where the shelf is not searched exactly.
+    `passing`, by item number, None: all. `recall` is the share of the true ones to be found where the shelf
+    is not searched exactly.
     """
 
     items: int
     threshold: float
-    only: RowIds | None
+    passing: NDArray[np.bool_] | None
     without: RowIds | None
     recall: float
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What SQLite knows of rows: whose they are, by id, and their vectors."""
+def ordered(
+    candidates: Iterable[Candidate], worth: Callable[[Candidate], float], names: Names
+) -> list[Candidate]:
+    """Put the worthiest first, ties by id."""
+    best = sorted(candidates, key=worth, reverse=True)
+    tied = {one.item for pair in pairwise(best) if worth(pair[0]) == worth(pair[1]) for one in pair}
+    if tied:
+        ids = names(sorted(tied))
+        best.sort(key=lambda one: (-worth(one), ids.get(one.item, "")))
+    return best
 
-    owners: Callable[[RowIds], dict[int, str]]
-    vectors: Stored
+
+def _score(candidate: Candidate) -> float:
+    return candidate.score
 
 
-def _collapse(modality: str, rows: RowIds, scores: Vector, owners: dict[int, str]) -> list[Candidate]:
+def _collapse(shelf: AnyShelf, modality: str, found: NDArray[np.int64], query: Vector) -> list[Candidate]:
     """Keep each item's best row, the earliest of equals."""
-    best: dict[str, Candidate] = {}
-    ordered = sorted(zip(rows.tolist(), scores.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-    for row, score in ordered:
-        best.setdefault(owners[row], Candidate(owners[row], modality, row, score))
-    return sorted(best.values(), key=lambda candidate: candidate.place(calibrated=False))
+    try:
+        vectors = shelf.at(found)
+    except OSError as error:
+        raise PictureError(modality) from error
+    scores = exact_scores(vectors, query)
+    best: dict[int, Candidate] = {}
+    items, rows = shelf.places.items[found].tolist(), shelf.places.rows[found].tolist()
+    for item, row, score, vector in zip(items, rows, scores.tolist(), vectors, strict=True):
+        before = best.get(item)
+        if before is None or (-score, row) < (-before.score, before.row):
+            best[item] = Candidate(item, modality, row, score, vector)
+    return list(best.values())
 
 
-def _from_shelf(shelf: AnyShelf, query: Vector, wanted: Wanted, stored: Stored) -> Fetch:
-    def fetch(count: int) -> tuple[RowIds, Vector, float]:
-        rows, rough = shelf.search(
-            query, count, only=wanted.only, without=wanted.without, recall=wanted.recall
-        )
-        everything = len(rows) < count or count >= len(shelf)
-        unseen = -math.inf if everything else float(rough[-1]) + shelf.slack
-        return rows, shelf.exact(rows, query, stored), unseen
+def _from_shelf(shelf: AnyShelf, query: Vector, chosen: Chosen | None, recall: float) -> Fetch:
+    def fetch(count: int) -> tuple[NDArray[np.int64], float]:
+        places, rough = shelf.search(query, count, chosen, recall)
+        everything = len(places) < count or count >= len(shelf)
+        return places, -math.inf if everything else float(rough[-1]) + shelf.slack
 
     return fetch
 
 
-def _from_few(shelf: AnyShelf, query: Vector, rows: RowIds, stored: Stored) -> Fetch:
-    """Compare the query with these rows alone, without a walk over the shelf."""
-    rough = shelf.rough(rows, query)
-    order = np.lexsort((rows, -rough))
+def _from_few(shelf: AnyShelf, query: Vector, places: NDArray[np.int64]) -> Fetch:
+    """Compare the query with these places alone, without a walk over the shelf."""
+    rough = shelf.rough(places, query)
+    order = np.lexsort((places, -rough))
 
-    def fetch(count: int) -> tuple[RowIds, Vector, float]:
-        first = order[:count]
+    def fetch(count: int) -> tuple[NDArray[np.int64], float]:
         unseen = -math.inf if count >= len(order) else float(rough[order[count]]) + shelf.slack
-        return rows[first], shelf.exact(rows[first], query, stored), unseen
+        return places[order[:count]], unseen
 
     return fetch
+
+
+def _fetching(shelf: AnyShelf, query: Vector, wanted: Wanted) -> Fetch:
+    chosen = shelf.places.chosen(wanted.passing, wanted.without)
+    if wanted.passing is not None and chosen is not None:
+        few = shelf.few
+        if np.count_nonzero(chosen) <= few:
+            return _from_few(shelf, query, np.flatnonzero(chosen))
+    return _from_shelf(shelf, query, chosen, wanted.recall)
 
 
 def best_items(
-    shelf: AnyShelf, modality: str, query: Vector, wanted: Wanted, truth: Truth
+    shelf: AnyShelf, modality: str, query: Vector, wanted: Wanted, names: Names
 ) -> list[Candidate]:
     """Give the best items of a shelf, best first; of a flat one exactly as brute force would order them.
 
     Fetches more and more rows until none that was not fetched can change the answer.
     """
-    if wanted.only is not None and len(wanted.only) <= shelf.few:
-        rows = wanted.only if wanted.without is None else np.setdiff1d(wanted.only, wanted.without)
-        fetch = _from_few(shelf, query, rows, truth.vectors)
-    else:
-        fetch = _from_shelf(shelf, query, wanted, truth.vectors)
+    fetch = _fetching(shelf, query, wanted)
     count = wanted.items + SPARE
     while True:
-        rows, scores, unseen = fetch(count)
-        best = _collapse(modality, rows, scores, truth.owners(rows))
+        places, unseen = fetch(count)
+        best = ordered(_collapse(shelf, modality, places, query), _score, names)
         enough = len(best) >= wanted.items and unseen < best[wanted.items - 1].score
         if enough or unseen < wanted.threshold or unseen == -math.inf:
             return [candidate for candidate in best if candidate.score >= wanted.threshold][: wanted.items]
@@ -111,26 +130,26 @@ def best_items(
 
 
 def merged(
-    lists: Mapping[str, list[Candidate]], backgrounds: Mapping[str, Background] | None
+    lists: Mapping[str, list[Candidate]], backgrounds: Mapping[str, Background] | None, names: Names
 ) -> list[Candidate]:
     """Put the modalities' lists together: by calibrated score where several are compared, else by score."""
     together = [candidate for candidates in lists.values() for candidate in candidates]
     if backgrounds:
         together = [
-            Candidate(c.id, c.modality, c.row, c.score, backgrounds[c.modality].calibrate(c.score))
-            for c in together
+            replace(one, calibrated=backgrounds[one.modality].calibrate(one.score)) for one in together
         ]
+    if len(lists) == 1:
+        return together
     by_calibrated = backgrounds is not None and len(backgrounds) > 1
-    return sorted(together, key=lambda candidate: candidate.place(calibrated=by_calibrated))
+    return ordered(together, (lambda one: one.calibrated or 0.0) if by_calibrated else _score, names)
 
 
 def shelf_background(
     shelf: AnyShelf,
     query: Vector,
-    stored: Stored,
     pair: tuple[str, str],
     priors: Mapping[tuple[str, str], tuple[float, float]] | None,
 ) -> Background:
     """Give the background of (query modality, item modality) for this query on this shelf."""
-    scores = (shelf.sample(stored) @ query).astype(float)
+    scores = (shelf.sample() @ query).astype(float)
     return background(prior_of(priors, *pair), scores, len(query))

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,9 @@ import numpy as np
 from index import errors
 from index.errors import shown
 from index.filters import Filter
-from index.items import Metadata, RowIds, Segment, StoredItem, Vector
+from index.items import Items, Metadata, RowIds, Segment, StoredItem, Vector
 from index.needles import MOST
-from index.schema import ITEM_CHECKSUM, ROW_CHECKSUM
+from index.schema import ITEM_CHECKSUM
 
 _ITEM = "SELECT seq, id, modality, metadata, created_us FROM items WHERE id = ?"
 _PAGE = "SELECT seq, id, modality, metadata, created_us FROM items WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -27,18 +27,17 @@ _CANDIDATES = (
     "SELECT seq, metadata FROM items WHERE instr(metadata, ?) AND instr(metadata, ?) "
     "AND instr(metadata, ?) AND instr(metadata, ?)"
 )
-_MODALITY_CANDIDATES = _CANDIDATES + " AND modality = ?"
+_OWNED = np.dtype([("row", np.int64), ("item", np.int64)])
 
 
-@dataclass(frozen=True, eq=False)
-class FoundRow:
-    """A row with its item."""
+@dataclass(frozen=True)
+class Told:
+    """What SQLite says of a row and its item; `metadata` as JSON, `checksum` that of the row's vector."""
 
     id: str
-    modality: str
-    metadata: Metadata
+    metadata: str
     segment: Segment | None
-    vector: Vector
+    checksum: int
 
 
 def facts(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -111,19 +110,13 @@ def generations(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT modality, generation FROM shelves").fetchall())
 
 
-def row_ids(connection: sqlite3.Connection, modality: str) -> RowIds:
-    """Read the row numbers of a shelf, ascending."""
+def row_owners(connection: sqlite3.Connection, modality: str) -> tuple[RowIds, Items]:
+    """Read the row numbers of a shelf, ascending, and whose they are, both (n,); only indices are read."""
     found = connection.execute(
-        "SELECT row FROM items JOIN rows ON item = seq WHERE modality = ?", (modality,)
+        "SELECT row, item FROM items JOIN rows ON item = seq WHERE modality = ?", (modality,)
     )
-    return np.sort(_ids(row for (row,) in found))
-
-
-def rows_where(connection: sqlite3.Connection, modality: str, holds: Filter) -> RowIds:
-    """Read the row numbers of the shelf's items whose metadata passes the filter."""
-    seqs = seqs_where(connection, holds, modality)
-    found = connection.execute("SELECT row FROM json_each(?) JOIN rows ON item = value", (json.dumps(seqs),))
-    return _ids(row for (row,) in found)
+    pairs = np.sort(np.fromiter(found, dtype=_OWNED), order="row")
+    return np.ascontiguousarray(pairs["row"]), np.ascontiguousarray(pairs["item"])
 
 
 def rows_of(connection: sqlite3.Connection, ids: Iterable[str]) -> RowIds:
@@ -135,35 +128,43 @@ def rows_of(connection: sqlite3.Connection, ids: Iterable[str]) -> RowIds:
     return _ids(row for (row,) in found)
 
 
-def seqs_where(connection: sqlite3.Connection, holds: Filter, modality: str | None = None) -> list[int]:
+def seqs_where(connection: sqlite3.Connection, holds: Filter) -> list[int]:
     """Read the sequence numbers of items whose metadata passes the filter."""
     pieces = (*holds.needles, *[""] * (MOST - len(holds.needles)))
-    if modality is None:
-        found = connection.execute(_CANDIDATES, pieces)
-    else:
-        found = connection.execute(_MODALITY_CANDIDATES, (*pieces, modality))
+    found = connection.execute(_CANDIDATES, pieces)
     return [seq for seq, metadata in found if holds(json.loads(metadata))]
 
 
-def owners(connection: sqlite3.Connection, rows: RowIds) -> dict[int, str]:
-    """Read which item, by id, each of the rows belongs to."""
+def top_item(connection: sqlite3.Connection) -> int:
+    """Read the highest item number there is, 0 where there is none."""
+    (found,) = connection.execute("SELECT max(seq) FROM items").fetchone()
+    return found or 0
+
+
+def metadatas(connection: sqlite3.Connection) -> Iterator[tuple[int, Metadata]]:
+    """Read the number and the metadata of every item."""
+    for seq, metadata in connection.execute("SELECT seq, metadata FROM items"):
+        yield seq, json.loads(metadata)
+
+
+def ids(connection: sqlite3.Connection, items: Sequence[int]) -> dict[int, str]:
+    """Read the ids of the items with these numbers."""
     return dict(
         connection.execute(
-            "SELECT row, items.id FROM json_each(?) JOIN rows ON row = value JOIN items ON seq = item",
-            (json.dumps(rows.tolist()),),
+            "SELECT seq, items.id FROM json_each(?) JOIN items ON seq = value", (json.dumps(list(items)),)
         ).fetchall()
     )
 
 
-def found_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, FoundRow]:
-    """Read the rows with all that a hit shows.
+def told(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, Told]:
+    """Read what hits show of these rows, all but the vectors.
 
     Raises:
-        errors.Damaged: one of them is not what was stored.
+        errors.Damaged: one of the items is not what was stored.
     """
     found = connection.execute(
-        "SELECT row, items.id, modality, metadata, start_s, end_s, vector, "  # noqa: S608 - constants
-        f"{ROW_CHECKSUM} = rows.checksum AND {ITEM_CHECKSUM} = items.checksum "
+        "SELECT row, items.id, metadata, start_s, end_s, rows.checksum, "  # noqa: S608 - a constant
+        f"{ITEM_CHECKSUM} = items.checksum "
         "FROM json_each(?) JOIN rows ON row = value JOIN items ON seq = item",
         (json.dumps(list(rows)),),
     ).fetchall()
@@ -171,9 +172,15 @@ def found_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int,
         if not whole:
             raise errors.Damaged(f"the item {shown(identifier)} is not what was stored")
     return {
-        row: FoundRow(identifier, modality, json.loads(metadata), _segment(start, end), _vector(blob))
-        for row, identifier, modality, metadata, start, end, blob, _ in found
+        row: Told(identifier, metadata, _segment(start, end), checksum)
+        for row, identifier, metadata, start, end, checksum, _ in found
     }
+
+
+def vector_bytes(connection: sqlite3.Connection, row: int) -> bytes:
+    """Read a row's vector as it is stored."""
+    (found,) = connection.execute("SELECT vector FROM rows WHERE row = ?", (row,)).fetchone()
+    return bytes(found)
 
 
 def vectors_of(connection: sqlite3.Connection, rows: RowIds, dimension: int) -> Vector:

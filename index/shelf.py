@@ -1,11 +1,14 @@
 """The vectors of one modality in a FAISS index."""
 
+from typing import Any
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from index.calibration import SAMPLE_ROWS
-from index.items import RowIds, Stored, Vector
+from index.items import Items, RowIds, Vector
+from index.places import Chosen, Places
 from index.sampling import Sample
 
 DEAD_SHARE = 8
@@ -15,57 +18,34 @@ FEW_SHARE = 8
 SLACK = 2e-5
 """How far FAISS's float32 sums may lie from the exact cosine."""
 AT_A_TIME = 4096
-"""Rows copied out of FAISS at a time."""
+"""Rows compared at a time."""
+
+Scores = NDArray[np.float32]
 
 
-def exact_scores(vectors: Vector, query: Vector) -> NDArray[np.float32]:
+def exact_scores(vectors: Vector, query: Vector) -> Scores:
     """Give the inner products, shape (n,), summed in float64.
 
     Equal vectors get equal scores wherever they stand. FAISS sums in float32, in an order that depends on the
     structure and the row's place in it.
     """
-    scores: NDArray[np.float32] = (vectors.astype(np.float64) * query).sum(axis=1).astype(np.float32)
+    scores: Scores = np.vecdot(vectors.astype(np.float64), query.astype(np.float64)).astype(np.float32)
     return scores
 
 
-def exact_scores_of(stored: Stored, rows: RowIds, query: Vector) -> NDArray[np.float32]:
-    """Give the exact cosines of these rows with a unit query, shape (n,), a few thousand at a time."""
-    scores = np.empty(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), AT_A_TIME):
-        part = slice(start, start + AT_A_TIME)
-        scores[part] = exact_scores(stored(rows[part]), query)
-    return scores
+class PlaceSelector:
+    """FAISS's selector of places together with the bits that it only points to."""
 
-
-def _joined(first: RowIds | None, second: RowIds) -> RowIds:
-    return second if first is None else np.union1d(first, second)
-
-
-class _Selection:
-    """A selector together with the parts that FAISS only points to."""
-
-    def __init__(self, only: RowIds | None, without: RowIds) -> None:
-        self._parts: list[faiss.IDSelector] = []
-        self.selector: faiss.IDSelector | None = None
-        if only is not None:
-            self.selector = self._keep(faiss.IDSelectorBatch(np.setdiff1d(only, without)))
-        elif len(without):
-            self.selector = self._keep(faiss.IDSelectorNot(self._keep(faiss.IDSelectorBatch(without))))
-
-    def parameters(self) -> faiss.SearchParameters | None:
-        if self.selector is None:
-            return None
-        parameters = faiss.SearchParameters()
-        parameters.sel = self.selector
-        return parameters
-
-    def _keep(self, part: faiss.IDSelector) -> faiss.IDSelector:
-        self._parts.append(part)
-        return part
+    def __init__(self, chosen: Chosen) -> None:
+        self._bits = np.packbits(chosen, bitorder="little")
+        self.selector = faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
 
 
 class Shelf:
-    """A flat FAISS index from row number to unit vector.
+    """Rows of one modality: FAISS finds their numbers, exactly. Everything else about them is in SQLite.
+
+    Removed rows become tombstones that no search sees. `remove` gives their memory back once they are an
+    eighth of the shelf.
 
     Not locked: searches may run together, `add`, `remove` and `compact` must run alone.
     """
@@ -75,11 +55,12 @@ class Shelf:
 
     def __init__(self, dimension: int, index: faiss.IndexIDMap2 | None = None) -> None:
         self.index = index or faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
-        self._dead: set[int] = set()
+        self._flat: Any = faiss.downcast_index(self.index.index)
+        self.places = Places(np.array(faiss.vector_to_array(self.index.id_map), dtype=np.int64))
         self._sample = Sample(SAMPLE_ROWS)
 
     def __len__(self) -> int:
-        return int(self.index.ntotal) - len(self._dead)
+        return len(self.places) - self.places.dead
 
     @property
     def few(self) -> int:
@@ -88,63 +69,73 @@ class Shelf:
 
     def rows(self) -> RowIds:
         """Give the row numbers on the shelf, ascending."""
-        present: RowIds = np.sort(faiss.vector_to_array(self.index.id_map))
-        return np.setdiff1d(present, self._dead_rows(), assume_unique=True)
+        return self.places.rows[self.places.living]
 
-    def add(self, rows: RowIds, vectors: Vector) -> None:
-        """Put unit vectors, shape (n, dim), on the shelf under new row numbers, shape (n,)."""
-        self._sample.add(rows)
+    def add(self, rows: RowIds, vectors: Vector, items: Items) -> None:
+        """Put unit vectors, shape (n, dim), on the shelf under new row numbers, shape (n,), ascending.
+
+        `items`, shape (n,), are the numbers of the items they belong to.
+        """
+        self.places.add(rows, items)
         self.index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows)
+        self._sample.add(rows)
 
     def remove(self, rows: RowIds) -> None:
         """Take rows off the shelf for good."""
         self._sample.remove(rows)
-        self._dead.update(rows.tolist())
-        if len(self._dead) * DEAD_SHARE > self.index.ntotal:
+        self.places.remove(rows)
+        if self.places.dead * DEAD_SHARE > len(self.places):
             self.compact()
 
     def compact(self) -> None:
         """Give back the memory of removed rows."""
-        if self._dead:
-            self.index.remove_ids(faiss.IDSelectorBatch(self._dead_rows()))
-            self._dead = set()
+        if self.places.dead:
+            self.index.remove_ids(faiss.IDSelectorBatch(self.places.rows[~self.places.living]))
+            self.places.compact()
 
     def vectors(self, rows: RowIds) -> Vector:
         """Give the vectors of these rows, shape (n, dim)."""
-        found: Vector = self.index.reconstruct_batch(rows)
-        return found
+        return self.at(self.places.of(rows))
 
-    def exact(self, rows: RowIds, query: Vector, _: Stored | None = None) -> NDArray[np.float32]:
-        """Give the exact cosines of these rows with a unit query, shape (n,)."""
-        return exact_scores_of(self.vectors, rows, query)
+    def at(self, places: NDArray[np.int64]) -> Vector:
+        """Give the vectors at these places, shape (n, dim)."""
+        if not len(places):
+            return np.empty((0, self.index.d), dtype=np.float32)
+        everything: Vector = faiss.rev_swig_ptr(self._flat.get_xb(), len(self.places) * self.index.d)
+        return everything.reshape(-1, self.index.d)[places]
 
-    def rough(self, rows: RowIds, query: Vector) -> NDArray[np.float32]:
-        """Give the cosines as well as memory alone can tell them, shape (n,): here exactly."""
-        return self.exact(rows, query)
+    def rough(self, places: NDArray[np.int64], query: Vector) -> Scores:
+        """Give the cosines at these places as well as memory alone can tell them, (n,): here exactly."""
+        scores = np.empty(len(places), dtype=np.float32)
+        for start in range(0, len(places), AT_A_TIME):
+            part = slice(start, start + AT_A_TIME)
+            scores[part] = exact_scores(self.at(places[part]), query)
+        return scores
 
     def search(
         self,
         query: Vector,
         count: int,
-        *,
-        only: RowIds | None = None,
-        without: RowIds | None = None,
-        recall: float = 1.0,  # noqa: ARG002 - of the other structures; this one always finds all
-    ) -> tuple[RowIds, Vector]:
-        """Find the `count` rows with the highest inner product, best first, fewer where there are no more.
+        chosen: Chosen | None = None,
+        recall: float = 1.0,  # noqa: ARG002 - of the other structure; this one always finds all
+    ) -> tuple[NDArray[np.int64], Scores]:
+        """Find the `count` places with the highest inner product, best first, fewer where there are no more.
 
-        `only` limits the search to these rows, `without` leaves rows out. Returns row numbers and scores,
-        both (n,).
+        Only `chosen` places are looked at, all where it is None. Returns places and scores, both (n,).
         """
-        selection = _Selection(only, _joined(without, self._dead_rows()))
-        most = min(count, int(self.index.ntotal))
-        scores, rows = self.index.search(query[np.newaxis], most, params=selection.parameters())
-        found = rows[0] >= 0
-        return rows[0][found], scores[0][found]
+        parameters = None
+        if chosen is not None:
+            selector = PlaceSelector(chosen)
+            parameters = faiss.SearchParameters()
+            parameters.sel = selector.selector
+        most = max(1, min(count, len(self.places)))
+        scores, places = self._flat.search(query[np.newaxis], most, params=parameters)
+        found = places[0] >= 0
+        return places[0][found], scores[0][found]
 
-    def sample(self, _: Stored | None = None) -> Vector:
+    def sample(self) -> Vector:
         """Give up to 256 vectors of the shelf, always the same for the same rows, shape (n, dim)."""
         return self._sample.vectors(self.rows, self.vectors)
 
-    def _dead_rows(self) -> RowIds:
-        return np.fromiter(self._dead, dtype=np.int64, count=len(self._dead))
+    def close(self) -> None:
+        """Do nothing: this shelf has no file open."""

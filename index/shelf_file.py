@@ -19,6 +19,7 @@ from index.durable import beside, put_in_place, sync_folder
 from index.effort import Effort, Step
 from index.ranking import AnyShelf
 from index.shelf import Shelf
+from index.vector_file import SUFFIX, VectorFile
 
 STRUCTURES = (Shelf.structure, CompressedShelf.structure)
 
@@ -32,6 +33,8 @@ class UnusableShelfError(Exception):
 
 def save(shelf: AnyShelf, path: Path, generation: int) -> None:
     """Write the (compacted) shelf in place of the one before, whole or not at all."""
+    if isinstance(shelf, CompressedShelf):
+        shelf.file.sync()
     partial = beside(path)
     faiss.write_index(shelf.index, str(partial))
     text = json.dumps({"generation": generation, **_facts(shelf)}).encode()
@@ -63,7 +66,7 @@ def load(path: Path, dimension: int, newest: int) -> tuple[AnyShelf, int]:
         raise UnusableShelfError(f"FAISS cannot read it: {error}") from error
     if index.d != dimension:
         raise UnusableShelfError(f"its vectors have {index.d} numbers")
-    return _shelf(index, facts), facts["generation"]
+    return _shelf(index, facts, path), facts["generation"]
 
 
 def _facts(shelf: AnyShelf) -> dict[str, Any]:
@@ -73,17 +76,19 @@ def _facts(shelf: AnyShelf) -> dict[str, Any]:
             [step.neighbours, step.recall, step.effort.probes, step.effort.rerank] for step in shelf.steps
         ]
         facts |= {"dead": shelf.dead_rows().tolist(), "built": shelf.built, "steps": steps}
+        facts["file"] = shelf.file.path.name
     return facts
 
 
-def _shelf(index: Any, facts: dict[str, Any]) -> AnyShelf:
+def _shelf(index: Any, facts: dict[str, Any], path: Path) -> AnyShelf:
     if facts["structure"] == Shelf.structure:
         return Shelf(index.d, index)
     steps = tuple(
         Step(neighbours, recall, Effort(probes, rerank))
         for neighbours, recall, probes, rerank in facts["steps"]
     )
-    shelf = CompressedShelf(index, steps, facts["built"])
+    file = VectorFile(path.with_name(facts.get("file", f"{path.stem}{SUFFIX}")), index.d)
+    shelf = CompressedShelf(index, steps, facts["built"], file)
     shelf.remove(np.array(facts["dead"], dtype=np.int64))
     return shelf
 

@@ -3,13 +3,16 @@
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 
-from index import backup, errors, reads, soundness
+from index import backup, columns, errors, reads, soundness
 from index.backup import DATABASE
+from index.columns import Columns
 from index.database import Database
+from index.filters import Filter
 from index.gate import Gate
 from index.growth import Growth
 from index.items import RowIds, Vector
@@ -25,6 +28,7 @@ CHECKED_FIRST = 64_000_000
 MANY_ROWS = 1_000
 """A new shelf so far behind catches up once more before writers have to wait for it."""
 
+Connect = Callable[[], sqlite3.Connection]
 Work = Callable[[sqlite3.Connection, Sequence[str | None]], Change]
 
 
@@ -53,6 +57,7 @@ class State:
             raise
         self._gate = Gate()
         self._one_writer = Lock()
+        self._one_column_reader = Lock()
         self._closed = False
         self.growth = Growth(self._regrow, self.shelves.misfits)
         self._watch = Watch(self._database, self._refuse)
@@ -77,6 +82,39 @@ class State:
                 with self._database.reading() as connection:
                     yield connection
                 return
+
+    @contextmanager
+    def searching(self) -> Iterator[Connect]:
+        """Read shelves and, by calling what is yielded, rows, in one and the same state of both."""
+        while True:
+            self._catch_up()
+            with self._damage_told(), self._gate.reading():
+                self._check_open()
+                if self.shelves.stale:
+                    continue
+                with ExitStack() as stack:
+                    yield cache(partial(stack.enter_context, self._database.reading()))
+                return
+
+    def distrust(self, modality: str) -> None:
+        """Have a shelf built anew from SQLite before it is searched again."""
+        self.shelves.stale.add(modality)
+
+    def read_columns(self, filter_: Filter) -> None:
+        """Read the columns that the filter needs, while others read and write."""
+        with self._one_column_reader, self._damage_told():
+            if not (keys := self.columns.missing(filter_)):
+                return
+            with ExitStack() as stack:
+                with self._gate.reading():
+                    self._check_open()
+                    connection = stack.enter_context(self._database.reading())
+                    # A statement fixes the state that is read, with no change on its way.
+                    reads.top_item(connection)
+                    self.columns.expect()
+                read = columns.read(keys, reads.metadatas(connection))
+            with self._gate.writing():
+                self.columns.put(read)
 
     def change(self, work: Work, media: Sequence[bytes | None] = ()) -> Change:
         """Run `work` in a transaction, with the names of the stored `media`; durable on return."""
@@ -119,6 +157,7 @@ class State:
             with self._gate.writing():
                 self._closed = True
                 self._database.close()
+                self.shelves.close()
                 self.media.close()
 
     def _open(self, folder: Path, flat_limit: int, *, check: bool) -> None:
@@ -130,6 +169,7 @@ class State:
             self.media.sweep(reads.media_names(connection))
             self.shelves = Shelves(folder / backup.SHELVES, int(self.facts["dimension"]), flat_limit)
             self.shelves.open(connection)
+            self.columns = Columns(reads.top_item(connection) + 1)
 
     @contextmanager
     def _damage_told(self) -> Iterator[None]:
@@ -175,8 +215,10 @@ class State:
 
     def _follow(self, change: Change) -> None:
         try:
+            self.columns.follow(change.metadata)
             self.shelves.apply(change)
         except Exception:
+            self.columns.forget()
             # The change is durable, so the caller must not believe that it failed.
             log.exception("the shelves of %s could not follow a change and will be rebuilt", self._what)
 
@@ -199,20 +241,24 @@ class State:
                 return reads.present_vectors(connection, rows, int(self.facts["dimension"]))
 
         with self._database.reading() as connection:
-            rows = reads.row_ids(connection, modality)
+            rows, _ = reads.row_owners(connection, modality)
         shelf = self.shelves.build(modality, rows, present)
-        behind = MANY_ROWS
-        while behind >= MANY_ROWS:
-            self.growth.check()
-            with self._database.reading() as connection:
-                behind = self.shelves.replay(connection, modality, shelf)
-        with self._one_writer:
-            self.growth.check()
-            with self._database.reading() as connection:
-                self.shelves.replay(connection, modality, shelf)
-            with self._gate.writing():
-                self.shelves.put(modality, shelf)
-            self._save([modality])
+        try:
+            behind = MANY_ROWS
+            while behind >= MANY_ROWS:
+                self.growth.check()
+                with self._database.reading() as connection:
+                    behind = self.shelves.replay(connection, modality, shelf)
+            with self._one_writer:
+                self.growth.check()
+                with self._database.reading() as connection:
+                    self.shelves.replay(connection, modality, shelf)
+                with self._gate.writing():
+                    self.shelves.put(modality, shelf)
+                self._save([modality])
+        except BaseException:
+            self.shelves.discard(modality, shelf)
+            raise
 
     def _remove_unnamed(self, names: Iterable[str]) -> None:
         self.media.remove(names, self._named)

@@ -3,22 +3,28 @@
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from index.items import Item, RowIds, Vector
+from index.items import Item, Items, Metadata, RowIds, Vector
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a transaction did: rows by modality, with vectors of shape (n, dim), and media to be removed."""
+    """What a transaction did: rows by modality, with vectors of shape (n, dim), and media to be removed.
+
+    `owners` are the item numbers of the added rows, `metadata` what items have now by their numbers, {} the
+    deleted ones.
+    """
 
     items: int = 0
     removed: dict[str, RowIds] = field(default_factory=dict)
     added: dict[str, tuple[RowIds, Vector]] = field(default_factory=dict)
     media: frozenset[str] = frozenset()
+    owners: dict[str, Items] = field(default_factory=dict)
+    metadata: dict[int, Metadata] = field(default_factory=dict)
 
     @property
     def modalities(self) -> set[str]:
@@ -49,8 +55,10 @@ def upsert(connection: sqlite3.Connection, items: Sequence[Item], media: Sequenc
             for item, name in zip(items, media, strict=True)
         ],
     )
-    added = _add_rows(connection, items)
-    change = Change(len(items), before.removed, added, before.media - set(media))
+    seqs = _seqs_by_id(connection, items)
+    added, owners = _add_rows(connection, items, seqs)
+    metadata = {seqs[item.id]: dict(item.metadata) for item in items}
+    change = Change(len(items), before.removed, added, before.media - set(media), owners, metadata)
     _count_generation(connection, change)
     return change
 
@@ -59,7 +67,7 @@ def delete(connection: sqlite3.Connection, seqs: Sequence[int]) -> Change:
     """Delete the items with these sequence numbers."""
     before = _take_rows(connection, seqs)
     connection.execute("DELETE FROM items WHERE seq IN (SELECT value FROM json_each(?))", (_numbers(seqs),))
-    change = Change(len(seqs), before.removed, {}, before.media)
+    change = Change(len(seqs), before.removed, {}, before.media, metadata={seq: {} for seq in seqs})
     _count_generation(connection, change)
     return change
 
@@ -88,13 +96,19 @@ def _take_rows(connection: sqlite3.Connection, seqs: Sequence[int]) -> Change:
     )
 
 
-def _add_rows(connection: sqlite3.Connection, items: Sequence[Item]) -> dict[str, tuple[RowIds, Vector]]:
-    numbers = dict(
+def _seqs_by_id(connection: sqlite3.Connection, items: Sequence[Item]) -> dict[str, int]:
+    return dict(
         connection.execute(
             "SELECT items.id, seq FROM json_each(?) JOIN items ON items.id = value",
             (json.dumps([item.id for item in items]),),
         ).fetchall()
     )
+
+
+def _add_rows(
+    connection: sqlite3.Connection, items: Sequence[Item], seqs: Mapping[str, int]
+) -> tuple[dict[str, tuple[RowIds, Vector]], dict[str, Items]]:
+    """Add the rows of stored items; gives them, and whose they are, by modality."""
     rows = [(item, row) for item in items for row in item.rows]
     first = _last_row(connection) + 1
     connection.executemany(
@@ -103,7 +117,7 @@ def _add_rows(connection: sqlite3.Connection, items: Sequence[Item]) -> dict[str
         [
             (
                 first + i,
-                numbers[item.id],
+                seqs[item.id],
                 row.segment and row.segment.start_s,
                 row.segment and row.segment.end_s,
                 row.vector.astype("<f4").tobytes(),
@@ -114,10 +128,15 @@ def _add_rows(connection: sqlite3.Connection, items: Sequence[Item]) -> dict[str
     places: dict[str, list[int]] = {}
     for i, (item, _) in enumerate(rows):
         places.setdefault(item.modality, []).append(i)
-    return {
+    added = {
         modality: (np.array(where, dtype=np.int64) + first, np.stack([rows[i][1].vector for i in where]))
         for modality, where in places.items()
     }
+    owners = {
+        modality: np.array([seqs[rows[i][0].id] for i in where], dtype=np.int64)
+        for modality, where in places.items()
+    }
+    return added, owners
 
 
 def _last_row(connection: sqlite3.Connection) -> int:

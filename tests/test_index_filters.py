@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index import errors, filters
+from index import columns, errors, filters
 from tests.index_samples import collection_in, item, vector
 
 PHOTO = {
@@ -252,6 +252,84 @@ def test_half_a_surrogate_pair_matches_nothing(tmp_path):
     things.upsert([item("a", metadata={"n": "x"})])
     for condition in (match("n", value="\ud800"), match("\ud800", value="x"), match("n", any=["\udfff"])):
         assert things.search(vector(0), filter={"must": [condition]}) == []
+    store.close()
+
+
+conditions = st.builds(
+    lambda key, words: {"key": key, **words},
+    keys,
+    st.builds(lambda value: {"match": {"value": value}}, scalars)
+    | st.builds(
+        lambda word, some: {"match": {word: some}}, st.sampled_from(["any", "except"]), st.lists(scalars)
+    )
+    | st.builds(
+        lambda word, bound: {"range": {word: bound}},
+        st.sampled_from(["gt", "gte", "lt", "lte"]),
+        st.integers(-3, 3)
+        | st.floats(-3, 3)
+        | st.sampled_from([2**53 + 1, 10**400, "2024-05-01", "2024-05-02"]),
+    )
+    | st.builds(lambda wanted: {"exists": wanted}, st.booleans()),
+)
+trees = st.recursive(
+    conditions,
+    lambda inner: st.dictionaries(
+        st.sampled_from(["must", "should", "must_not"]), st.lists(inner, min_size=1, max_size=3), min_size=1
+    ),
+    max_leaves=6,
+)
+telling = st.sampled_from([0, 1, -1.5, 2.0, True, False, None, "", "x", 2**53, 2**53 + 1, 10**400, {"b": 2}])
+telling |= st.sampled_from(
+    ["2024-05-01", "2024-05-01T23:59:59.5-02:00", "2024-13-01", [1, "x"], [[2.0], {"b": 1}]]
+)
+stored = st.dictionaries(
+    keys, telling | st.lists(telling, max_size=3) | st.dictionaries(keys, telling, max_size=2)
+)
+
+
+@pytest.mark.parametrize("many", [0, columns.MANY])
+@given(before=st.lists(stored, max_size=8), after=st.dictionaries(st.integers(1, 12), stored), tree=trees)
+def test_columns_tell_what_the_metadata_tells(many, before, after, tree):
+    """Read from all items or following changes, few values or many, deleted items among them."""
+    holds = filters.parse({"must": [tree]})
+    items = dict(enumerate(before, start=1))
+    found = columns.Columns(len(items) + 1)
+    found.expect()
+    read = columns.read(holds.clauses.keys(), items.items())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "MANY", many)
+        for changes in (after, {1: {}}):
+            found.follow(changes)
+            found.put(read)
+            items |= changes
+            passing = found.passing(holds)
+            assert {item: holds(known) for item, known in items.items()} == {
+                item: passing[item] for item in items
+            }
+
+
+def test_a_column_that_was_pushed_out_is_read_again(tmp_path, monkeypatch):
+    """More keys than are kept: each filter still tells the truth."""
+    monkeypatch.setattr(columns, "MOST_COLUMNS", 2)
+    store, things = collection_in(tmp_path)
+    things.upsert([item(f"i{n}", n, metadata={f"k{n}": n}) for n in range(6)])
+    for n in (*range(6), *range(6)):
+        hits = things.search(vector(0), filter={"must": [match(f"k{n}", value=n)]})
+        assert [hit.id for hit in hits] == [f"i{n}"]
+    store.close()
+
+
+def test_filters_follow_what_is_written_after_they_were_used(tmp_path):
+    """Replaced, deleted and new items, in a collection whose columns are in memory already."""
+    store, things = collection_in(tmp_path)
+    things.upsert([item(f"i{n}", n, metadata={"n": n}) for n in range(5)])
+    low = {"must": [within("n", lt=2)]}
+    found = lambda: {hit.id for hit in things.search(vector(0), filter=low)}  # noqa: E731 - asked three times
+    assert found() == {"i0", "i1"}
+    things.upsert([item("i0", metadata={"n": 9}), item("new", 7, metadata={"n": [5, 1]})])
+    assert found() == {"i1", "new"}
+    things.delete(["i1"])
+    assert found() == {"new"}
     store.close()
 
 

@@ -195,13 +195,13 @@ def test_removed_rows_are_gone_before_and_after_compaction():
     """A shelf forgets rows at once for searches, later in memory."""
     shelf = Shelf(DIMENSION)
     vectors = np.stack([vector(i) for i in range(100)])
-    shelf.add(np.arange(100), vectors)
+    shelf.add(np.arange(100), vectors, np.arange(100))
     shelf.remove(np.arange(5))
     assert shelf.index.ntotal == 100
     assert len(shelf) == 95
     assert shelf.rows().tolist() == list(range(5, 100))
-    rows, _ = shelf.search(vector(0), 100)
-    assert sorted(rows.tolist()) == list(range(5, 100))
+    places, _ = shelf.search(vector(0), 100, shelf.places.chosen(None, None))
+    assert sorted(shelf.places.rows[places].tolist()) == list(range(5, 100))
     shelf.remove(np.arange(5, 20))
     assert shelf.index.ntotal == len(shelf) == 80
     np.testing.assert_array_equal(shelf.vectors(np.array([20, 99])), vectors[[20, 99]])

@@ -1,0 +1,103 @@
+"""The rows of a shelf by their places: row number, item number, and whether the row is still there."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.items import Items, RowIds
+
+Chosen = NDArray[np.bool_]
+"""For every place of a shelf, whether its row may be found, shape (places,)."""
+
+_Kind = TypeVar("_Kind", bound=np.generic)
+
+
+def _roomier(buffer: NDArray[_Kind], least: int) -> NDArray[_Kind]:
+    roomier = np.empty(max(least, len(buffer) * 5 // 4), dtype=buffer.dtype)
+    roomier[: len(buffer)] = buffer
+    return roomier
+
+
+class PictureError(Exception):
+    """A shelf is not what SQLite has; it has to be built anew."""
+
+    def __init__(self, modality: str) -> None:
+        super().__init__(modality)
+        self.modality = modality
+
+
+class Places:
+    """Row numbers ascend with their places, so a row is found by bisection. `items` are those of the rows.
+
+    Not locked, as shelves are.
+    """
+
+    def __init__(self, rows: RowIds | None = None) -> None:
+        self.rows = np.empty(0, dtype=np.int64) if rows is None else rows
+        self.items = np.zeros(len(self.rows), dtype=np.int64)
+        self.living = np.ones(len(self.rows), dtype=bool)
+        self.dead = 0
+        self._buffers = (self.rows, self.items, self.living)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def add(self, rows: RowIds, items: Items) -> None:
+        """Add new places; `rows` ascend and lie above all before.
+
+        Raises:
+            ValueError: they do not.
+        """
+        numbers = np.concatenate([self.rows[-1:], rows])
+        if not (numbers[1:] > numbers[:-1]).all():
+            raise ValueError("row numbers must ascend")
+        before, after = len(self), len(self) + len(rows)
+        if after > len(self._buffers[0]):
+            self._buffers = (
+                _roomier(self._buffers[0], after),
+                _roomier(self._buffers[1], after),
+                _roomier(self._buffers[2], after),
+            )
+        for buffer, values in zip(self._buffers, (rows, items, True), strict=True):
+            buffer[before:after] = values
+        self.rows, self.items, self.living = (buffer[:after] for buffer in self._buffers)
+
+    def own(self, rows: RowIds, items: Items) -> None:
+        """Say whose the rows are, shape (n,) each; rows that have no place are passed over."""
+        places = np.minimum(np.searchsorted(self.rows, rows), max(len(self) - 1, 0))
+        known = self.rows[places] == rows if len(self) else np.zeros(len(rows), dtype=bool)
+        self.items[places[known]] = items[known]
+
+    def of(self, rows: RowIds) -> NDArray[np.int64]:
+        """Give the places of those rows that have one."""
+        places = np.searchsorted(self.rows, rows)
+        inside = places < len(self)
+        places, rows = places[inside], rows[inside]
+        found: NDArray[np.int64] = places[self.rows[places] == rows]
+        return found
+
+    def remove(self, rows: RowIds) -> None:
+        """Leave these rows' places empty."""
+        self.living[self.of(rows)] = False
+        self.dead = len(self) - int(np.count_nonzero(self.living))
+
+    def compact(self) -> None:
+        """Forget empty places, so that those behind them move up."""
+        living = self.living
+        self._buffers = (self.rows[living], self.items[living], living[living])
+        self.rows, self.items, self.living = self._buffers
+        self.dead = 0
+
+    def chosen(self, passing: NDArray[np.bool_] | None, without: RowIds | None) -> Chosen | None:
+        """Choose the places of items that pass, by item number, `without` these rows; None: all places."""
+        if passing is None:
+            if without is None or not len(without):
+                return self.living if self.dead else None
+            chosen = self.living.copy()
+        else:
+            chosen = passing[self.items]
+            chosen &= self.living
+        if without is not None:
+            chosen[self.of(without)] = False
+        return chosen
