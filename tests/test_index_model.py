@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from index import Item, Row, errors
+from index import Item, Row, Store, errors
 from tests.index_samples import assert_picture_is_true, collection_in, vector
 
 NAMES = st.sampled_from([f"i{n}" for n in range(6)])
@@ -28,7 +28,7 @@ ITEMS = st.builds(
 
 
 class CollectionMachine(RuleBasedStateMachine):
-    """Upserts, deletes and reopening in any order; after each step everything read agrees with the dict."""
+    """Upserts, deletes, reopening and restoring in any order; all that is read agrees with the dict."""
 
     words: ClassVar[dict[str, int]] = {}
 
@@ -65,6 +65,17 @@ class CollectionMachine(RuleBasedStateMachine):
         self.store.close()
         if lose_shelves:
             shutil.rmtree(self.things.folder / "shelves")
+        self.store, self.things = collection_in(self.folder, **self.words)
+
+    @rule(outside=st.booleans())
+    def go_on_from_a_backup(self, outside):
+        copy = Path(tempfile.mkdtemp())
+        told = Store.back_up(self.folder, copy) if outside else self.store.backup(copy)
+        assert (told.collections, told.faults) == (("things",), ())
+        self.store.close()
+        shutil.rmtree(self.folder)
+        assert Store.restore(copy, self.folder).faults == ()
+        shutil.rmtree(copy)
         self.store, self.things = collection_in(self.folder, **self.words)
 
     @rule(seed=st.integers(0, 20), limit=st.integers(1, 8), group=st.none() | st.integers(0, 2))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from index import Item, Row
+from index import Item, Row, building
 from index.gate import Gate
 from tests.index_samples import assert_picture_is_true, collection_in, item, vector
 
@@ -62,6 +62,54 @@ def test_every_hit_is_whole_while_others_write(things):
             stop.set()
         assert all(one.result() > 0 for one in searches)
     assert_picture_is_true(things)
+
+
+def test_the_deleted_never_come_back_while_shelves_are_built(tmp_path, monkeypatch):
+    """Whoever searches after a deletion was acknowledged never sees it; nothing else is missing or torn."""
+    monkeypatch.setattr(building, "QUERIES", 8)
+    store, things = collection_in(tmp_path, flat_limit=40)
+    kept = {f"kept-{n}" for n in range(60)}
+    things.upsert([item(name, n, metadata={"seed": n}) for n, name in enumerate(sorted(kept))])
+    deleted, stop = set(), threading.Event()
+    versions = {seed: vector(seed) for seed in (*range(60), *range(1000, 1200))}
+
+    def write():
+        for step in range(12):
+            names = [f"gone-{step}-{n}" for n in range(6)]
+            seeds = range(1000 + 10 * step, 1006 + 10 * step)
+            things.upsert([item(name, s, metadata={"seed": s}) for name, s in zip(names, seeds, strict=True)])
+            things.delete(names)
+            deleted.update(names)
+
+    def search(seed):
+        while not stop.is_set():
+            before = set(deleted)
+            hits = things.search(vector(seed), limit=1000, calibrate=False)
+            found = {hit.id for hit in hits}
+            assert len(found) == len(hits)
+            assert kept <= found
+            assert not found & before
+            for hit in hits:
+                np.testing.assert_allclose(hit.vector, versions[hit.metadata["seed"]], atol=1e-6)
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor(3) as pool:
+        searches = [pool.submit(search, seed) for seed in (1, 2)]
+        try:
+            pool.submit(write).result()
+        finally:
+            stop.set()
+        for one in searches:
+            one.result()
+    things.wait_for_growth()
+    assert things.info().shelves["image"].structure != "flat"
+    store.close()
+    store, things = collection_in(tmp_path, flat_limit=40)
+    assert {hit.id for hit in things.search(vector(3), limit=1000)} == kept
+    things.upsert([item(name, 5) for name in ("gone-0-0", "new")])
+    assert {hit.id for hit in things.search(vector(3), limit=1000)} == {*kept, "gone-0-0", "new"}
+    assert_picture_is_true(things)
+    store.close()
 
 
 def test_two_threads_upserting_one_id_leave_one_of_them_whole(things):
