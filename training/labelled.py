@@ -57,6 +57,6 @@ def rarity_weights(items: list[Item], shares: Mapping[str, float]) -> torch.Tens
     counts = Counter((item.archive, item.label) for item in items)
     weights = torch.tensor([counts[item.archive, item.label] ** -0.5 for item in items])
     for archive, share in shares.items():
-        inside = torch.tensor([item.archive == archive for item in items])
+        inside = torch.tensor([item.archive == archive for item in items], dtype=torch.bool)
         weights[inside] *= share / weights[inside].sum()
     return weights

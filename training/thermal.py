@@ -48,12 +48,13 @@ class ThermalSource:
         self.pairs, self.alone, self.columns = pairs.flatten(0, 1), alone, columns
 
     def batch(self, size: int, _: float) -> Batch:
-        rows = torch.randint(len(self.pairs), (round(PAIRED * size),))
+        rows = torch.randint(len(self.pairs), (round(PAIRED * size) if len(self.alone.weights) else size,))
         x = random_light(self.pairs[rows])
-        rest = torch.multinomial(self.alone.weights, size - len(rows), replacement=True)
-        x = torch.cat([x + NOISE * torch.randn_like(x), self.alone(rest)])
-        x = x.contiguous(memory_format=torch.channels_last)
-        return self.columns.batch(x, torch.cat([rows, len(self.pairs) + rest]))
+        x = x + NOISE * torch.randn_like(x)
+        if len(rows) < size:
+            rest = torch.multinomial(self.alone.weights, size - len(rows), replacement=True)
+            x, rows = torch.cat([x, self.alone(rest)]), torch.cat([rows, len(self.pairs) + rest])
+        return self.columns.batch(x.contiguous(memory_format=torch.channels_last), rows)
 
 
 def cropped(values: Sequence[Float32], crops: Sequence[Crop]) -> torch.Tensor:
@@ -85,9 +86,8 @@ def train_thermal(folders: Folders, text: TextTower, image: ConvNet, config: Ali
     )
     columns = Columns(paired * CROPS + alone, space)
     columns.partners[: len(paired) * CROPS] = torch.arange(len(paired) * CROPS)
-    stored = np.stack(
-        [plane(values, STORED_SIDE, kept=1.0) for values in thermal_values(folders.data, alone)]
-    )
+    whole = [plane(values, STORED_SIDE, kept=1.0) for values in thermal_values(folders.data, alone)]
+    stored = np.stack(whole) if whole else np.empty((0, STORED_SIDE, STORED_SIDE), np.float32)
     rest = MapCrops(thermal_input(stored), alone, SHARES, THERMAL_SIDE)
     source = ThermalSource(pairs, rest, columns)
     tower = fresh("thermal", config)
