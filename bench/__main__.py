@@ -1,15 +1,17 @@
-"""`make bench`: every comparison, one line each."""
+"""`make bench`: every comparison."""
 
 from __future__ import annotations
+
+import sys
 
 from bench import encode, search
 
 
 def main() -> None:
+    search.main(["--peers", *sys.argv[1:]])
     print("ours, its peer, and how many times faster ours is (median of rounds in turn)")
-    for room in (search, encode):
-        for comparison in room.comparisons():
-            print(comparison.line(), flush=True)
+    for comparison in encode.comparisons():
+        print(comparison.line(), flush=True)
 
 
 if __name__ == "__main__":

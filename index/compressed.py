@@ -7,6 +7,7 @@ them in order, and the first of them are compared with the vectors themselves, w
 numbers vectors by their place; the places' row numbers ascend, so a row is found by bisection.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import faiss
@@ -23,12 +24,24 @@ from index.vector_file import VectorFile
 
 FEW_ROWS = 256
 """So many filtered rows are compared one by one."""
+COMPARED_ROWS = 2_000
 COMPARED_SHARE = 100
-"""Up to this part of the shelf (a hundredth) has its 8-bit codes compared, without lists."""
+"""So many filtered rows, or this part of the shelf, have their 8-bit codes compared, without lists."""
 MOST_SHARE = 4
 """Who asks for more than this part of the rows (a quarter) has all of them compared."""
 QUERY_BITS = 8
 WIDEN = 4
+
+
+@lru_cache(64)
+def _parameters(probes: int, factor: float, selector: faiss.IDSelector | None = None) -> Any:
+    inner = faiss.IVFRaBitQSearchParameters()
+    inner.nprobe, inner.qb = probes, QUERY_BITS
+    if selector is not None:
+        inner.sel = selector
+    parameters = faiss.IndexRefineSearchParameters()
+    parameters.k_factor, parameters.base_index_params = factor, inner
+    return parameters
 
 
 class CompressedShelf:
@@ -136,7 +149,7 @@ class CompressedShelf:
         if (
             effort is None
             or most * MOST_SHARE >= available
-            or (chosen is not self.places.living and available * COMPARED_SHARE <= len(self.places))
+            or available <= max(COMPARED_ROWS, len(self.places) // COMPARED_SHARE)
         ):
             return self._compared(query, most, selector)
         while True:
@@ -174,13 +187,11 @@ class CompressedShelf:
         self, queries: Vector, count: int, effort: Effort, selector: PlaceSelector | None
     ) -> tuple[NDArray[np.int64], Vector]:
         """Search in FAISS; gives places and squared distances, both (q, count)."""
-        inner = faiss.IVFRaBitQSearchParameters()
-        inner.nprobe, inner.qb = effort.probes, QUERY_BITS
-        if selector is not None:
-            inner.sel = selector.selector
-        parameters = faiss.IndexRefineSearchParameters()
-        parameters.k_factor = max(1.0, min(float(effort.rerank), len(self.places) / count))
-        parameters.base_index_params = inner
+        factor = max(1.0, min(float(effort.rerank), len(self.places) / count))
+        if selector is None:
+            parameters = _parameters(effort.probes, factor)
+        else:
+            parameters = _parameters.__wrapped__(effort.probes, factor, selector.selector)
         distances, places = self._refined.search(queries, count, params=parameters)
         return places, distances
 

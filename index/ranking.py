@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,7 @@ Names = Callable[[list[int]], Mapping[int, str]]
 """Item numbers -> ids, asked only where scores are equal."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An item, by number, by its best row and that row's unit vector."""
 
     item: int
@@ -54,8 +54,14 @@ def ordered(
 ) -> list[Candidate]:
     """Put the worthiest first, ties by id."""
     best = sorted(candidates, key=worth, reverse=True)
-    tied = {one.item for pair in pairwise(best) if worth(pair[0]) == worth(pair[1]) for one in pair}
-    if tied:
+    worths = [worth(one) for one in best]
+    if len(set(worths)) < len(worths):
+        tied = {
+            one.item
+            for pair, equal in zip(pairwise(best), pairwise(worths), strict=True)
+            if equal[0] == equal[1]
+            for one in pair
+        }
         ids = names(sorted(tied))
         best.sort(key=lambda one: (-worth(one), ids.get(one.item, "")))
     return best
@@ -71,13 +77,17 @@ def _collapse(shelf: AnyShelf, modality: str, found: NDArray[np.int64], query: V
         vectors = shelf.at(found)
     except OSError as error:
         raise PictureError(modality) from error
-    scores = exact_scores(vectors, query)
-    best: dict[int, Candidate] = {}
+    scores = exact_scores(vectors, query).tolist()
     items, rows = shelf.places.items[found].tolist(), shelf.places.rows[found].tolist()
-    for item, row, score, vector in zip(items, rows, scores.tolist(), vectors, strict=True):
-        before = best.get(item)
-        if before is None or (-score, row) < (-before.score, before.row):
-            best[item] = Candidate(item, modality, row, score, vector)
+    candidates = [
+        Candidate(item, modality, row, score, vector)
+        for item, row, score, vector in zip(items, rows, scores, vectors, strict=True)
+    ]
+    if len(set(items)) == len(items):
+        return candidates
+    best: dict[int, Candidate] = {}
+    for one in sorted(candidates, key=lambda one: (-one.score, one.row)):
+        best.setdefault(one.item, one)
     return list(best.values())
 
 
@@ -136,7 +146,7 @@ def merged(
     together = [candidate for candidates in lists.values() for candidate in candidates]
     if backgrounds:
         together = [
-            replace(one, calibrated=backgrounds[one.modality].calibrate(one.score)) for one in together
+            one._replace(calibrated=backgrounds[one.modality].calibrate(one.score)) for one in together
         ]
     if len(lists) == 1:
         return together

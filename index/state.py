@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 
@@ -30,6 +29,24 @@ MANY_ROWS = 1_000
 
 Connect = Callable[[], sqlite3.Connection]
 Work = Callable[[sqlite3.Connection, Sequence[str | None]], Change]
+
+
+class _Opened:
+    """A reading connection that is borrowed when it is asked for first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._stack: ExitStack | None = None
+
+    def __call__(self) -> sqlite3.Connection:
+        if self._stack is None:
+            self._stack = ExitStack()
+            self._connection = self._stack.enter_context(self._database.reading())
+        return self._connection
+
+    def close(self) -> None:
+        if self._stack is not None:
+            self._stack.close()
 
 
 class State:
@@ -92,8 +109,11 @@ class State:
                 self._check_open()
                 if self.shelves.stale:
                     continue
-                with ExitStack() as stack:
-                    yield cache(partial(stack.enter_context, self._database.reading()))
+                opened = _Opened(self._database)
+                try:
+                    yield opened
+                finally:
+                    opened.close()
                 return
 
     def distrust(self, modality: str) -> None:

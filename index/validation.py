@@ -21,6 +21,8 @@ MEDIA_TYPE_CHARACTERS = 255
 MAX_DIMENSION = 65_536
 MAX_LIMIT = 2**53
 RECALL = (0.90, 0.999)
+_SMALLEST, _LARGEST = 1e-200, 1e200
+"""Squared lengths between these are sums of finite numbers that lost nothing."""
 
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MODALITY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -79,6 +81,10 @@ def unit_vector(vector: Vector | Sequence[float], dimension: int, what: str = "t
         raise errors.VectorError(
             f"{what} has shape {values.shape}, this collection holds vectors of {dimension} numbers"
         )
+    squared = float(values.dot(values))
+    if _SMALLEST < squared < _LARGEST:
+        direct: Vector = (values / math.sqrt(squared)).astype(np.float32)
+        return direct
     if not np.isfinite(values).all():
         raise errors.VectorError(f"{what} holds NaN or infinity, only finite numbers are accepted")
     largest = np.abs(values).max()
