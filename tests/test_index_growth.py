@@ -143,6 +143,50 @@ def test_a_compressed_shelf_is_loaded_without_building(folder, tmp_path, caplog)
     assert faiss.read_index(str(path)).ntotal == COUNT
 
 
+def vector_files(folder):
+    return list((folder / "collections" / "things" / "shelves").glob("*.vectors"))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "altered"])
+def test_exact_scores_survive_damage_to_the_file_of_vectors(folder, tmp_path, caplog, damage):
+    """What is missing is written again, what was altered is noticed, what a crash left goes."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (path,) = vector_files(tmp_path)
+    path.with_name("image-left-by-a-crash.vectors").write_bytes(b"x")
+    vectors = np.fromfile(path, dtype="<f4").reshape(-1, DIMENSION)
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-1000])
+    else:
+        np.roll(vectors, 1, axis=1).tofile(path)
+    store, things = collection_in(tmp_path, dimension=DIMENSION, flat_limit=FLAT_LIMIT)
+    for query in QUERIES[:10]:
+        for hit in things.search(query, recall=0.999):
+            number = int(hit.id[1:])
+            assert hit.score == pytest.approx(float(VECTORS[number] @ query), abs=1e-6)
+            np.testing.assert_allclose(hit.vector, VECTORS[number], atol=1e-6)
+    assert ("rebuilding" in caplog.text) == (damage == "altered")
+    assert len(vector_files(tmp_path)) == 1
+    assert structure(things) == COMPRESSED
+    store.close()
+
+
+def test_only_the_file_of_the_present_shelf_stays(growing):
+    """The file of a shelf that was built anew goes."""
+    growing.upsert(items(range(600)))
+    growing.wait_for_growth()
+    folder = growing.folder.parent.parent
+    first = vector_files(folder)
+    growing.upsert(items(range(600, 1300)))
+    growing.wait_for_growth()
+    assert len(vector_files(folder)) == len(first) == 1
+    assert vector_files(folder) != first
+    growing.delete([f"i{n}" for n in range(1200)])
+    growing.wait_for_growth()
+    assert vector_files(folder) == []
+
+
 def test_codes_take_a_third_of_the_vectors(grown):
     """One bit and eight bits for every number, some words for every row: at most 1.3 kB for 1024 numbers."""
     shelf = grown._state.shelves.get("image")
