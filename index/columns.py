@@ -17,6 +17,8 @@ from index.conditions import Among, Between, Present, Test, number, time
 from index.filters import Clauses, Condition, Filter, values
 from index.items import Metadata
 
+REMEMBERED = 8
+"""Answers kept for filters that are asked again before anything changes."""
 MOST_COLUMNS = 64
 """Columns kept; the one that was asked for the longest time ago goes first."""
 MANY = 512
@@ -193,6 +195,7 @@ class Columns:
         self._asked: dict[str, int] = {}
         self._clock = count()
         self._since: dict[int, Metadata] | None = None
+        self._masks: dict[Clauses, Mask] = {}
         self.size = size
 
     def missing(self, filter_: Filter) -> set[str]:
@@ -205,6 +208,7 @@ class Columns:
 
     def follow(self, metadata: Mapping[int, Metadata]) -> None:
         """Follow a change: what items have now, by their numbers, {} the deleted ones."""
+        self._masks = {}
         self.size = max(self.size, *(item + 1 for item in metadata)) if metadata else self.size
         if self._since is not None:
             self._since.update(metadata)
@@ -232,8 +236,15 @@ class Columns:
         self._columns, self._since = {}, None
 
     def passing(self, filter_: Filter) -> Mask:
-        """Say of every item number whether its metadata passes, shape (size,); no key may be `missing`."""
-        return self._clauses(filter_.clauses, self.size)
+        """Say of every item number whether its metadata passes, shape (size,); no key may be `missing`.
+
+        As long as nothing changes, the same filter gets the same array.
+        """
+        mask = self._masks.get(filter_.clauses)
+        if mask is None:
+            mask = self._clauses(filter_.clauses, self.size)
+            self._masks = dict([*self._masks.items()][1 - REMEMBERED :]) | {filter_.clauses: mask}
+        return mask
 
     def _clauses(self, clauses: Clauses, size: int) -> Mask:
         found = np.ones(size, dtype=bool)

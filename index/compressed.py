@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from index.calibration import SAMPLE_ROWS
 from index.effort import Effort, Step, choose
 from index.items import Items, RowIds, Vector
-from index.places import Chosen, Places
+from index.places import Places, Selection
 from index.sampling import Sample
-from index.shelf import AT_A_TIME, PlaceSelector, Scores
+from index.shelf import AT_A_TIME, Scores
 from index.vector_file import VectorFile
 
 FEW_ROWS = 256
@@ -69,7 +69,6 @@ class CompressedShelf:
         self.lists = int(inverted.nlist)
         self.places = Places(np.array(faiss.vector_to_array(index.id_map), dtype=np.int64))
         self._sample = Sample(SAMPLE_ROWS)
-        self._living: PlaceSelector | None = None
 
     def __len__(self) -> int:
         return len(self.places) - self.places.dead
@@ -101,13 +100,11 @@ class CompressedShelf:
         self.places.add(rows, items)
         self.index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows)
         self._sample.add(rows)
-        self._living = None
 
     def remove(self, rows: RowIds) -> None:
         """Take rows off the shelf for good."""
         self.places.remove(rows)
         self._sample.remove(rows)
-        self._living = None
 
     def compact(self) -> None:
         """Do nothing: tombstones go when the structure is built anew."""
@@ -133,27 +130,26 @@ class CompressedShelf:
         return self._sample.vectors(self.rows, self.vectors)
 
     def search(
-        self, query: Vector, count: int, chosen: Chosen | None = None, recall: float = 1.0
+        self, query: Vector, count: int, selection: Selection | None = None, recall: float = 1.0
     ) -> tuple[NDArray[np.int64], Scores]:
         """Find the `count` places with the highest inner product, best first, fewer where there are no more.
 
-        Only `chosen` places are looked at, all where it is None. `recall` is the share of the true ones that
+        Only selected places are looked at, all where it is None. `recall` is the share of the true ones that
         are to be among the found, on average. Returns places and rough scores, both (n,).
         """
-        available = self._available(chosen)
+        available = len(self) if selection is None else selection.count
         most = min(count, available)
         # The best of a few are spread over as many lists as so many more of all rows.
         alike = count * len(self.places) / max(available, 1)
         effort = choose(self.steps, recall, alike, self.lists)
-        selector = self._selector(chosen)
         if (
             effort is None
             or most * MOST_SHARE >= available
             or available <= max(COMPARED_ROWS, len(self.places) // COMPARED_SHARE)
         ):
-            return self._compared(query, most, selector)
+            return self._compared(query, most, selection)
         while True:
-            places, distances = self._probe(query[np.newaxis], most, effort, selector)
+            places, distances = self._probe(query[np.newaxis], most, effort, selection)
             found = places[0] >= 0
             if found.all() or effort.probes >= self.lists:
                 return places[0][found], 1 - distances[0][found] / 2
@@ -168,42 +164,27 @@ class CompressedShelf:
         """Let go of the file."""
         self.file.close()
 
-    def _available(self, chosen: Chosen | None) -> int:
-        if chosen is None or chosen is self.places.living:
-            return len(self)
-        return int(np.count_nonzero(chosen))
-
-    def _selector(self, chosen: Chosen | None) -> PlaceSelector | None:
-        """Pack the bits of the living but once."""
-        if chosen is None:
-            return None
-        if chosen is not self.places.living:
-            return PlaceSelector(chosen)
-        if (living := self._living) is None:
-            living = self._living = PlaceSelector(chosen)
-        return living
-
     def _probe(
-        self, queries: Vector, count: int, effort: Effort, selector: PlaceSelector | None
+        self, queries: Vector, count: int, effort: Effort, selection: Selection | None
     ) -> tuple[NDArray[np.int64], Vector]:
         """Search in FAISS; gives places and squared distances, both (q, count)."""
         factor = max(1.0, min(float(effort.rerank), len(self.places) / count))
-        if selector is None:
+        if selection is None:
             parameters = _parameters(effort.probes, factor)
         else:
-            parameters = _parameters.__wrapped__(effort.probes, factor, selector.selector)
+            parameters = _parameters.__wrapped__(effort.probes, factor, selection.selector)
         distances, places = self._refined.search(queries, count, params=parameters)
         return places, distances
 
     def _compared(
-        self, query: Vector, count: int, selector: PlaceSelector | None
+        self, query: Vector, count: int, selection: Selection | None
     ) -> tuple[NDArray[np.int64], Scores]:
         """Find the best by comparing the 8-bit codes of all chosen places."""
         if not count:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         parameters = faiss.SearchParameters()
-        if selector is not None:
-            parameters.sel = selector.selector
+        if selection is not None:
+            parameters.sel = selection.selector
         distances, places = self._codes.search(query[np.newaxis], count, params=parameters)
         found = places[0] >= 0
         return places[0][found], 1 - distances[0][found] / 2

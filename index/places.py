@@ -1,14 +1,16 @@
 """The rows of a shelf by their places: row number, item number, and whether the row is still there."""
 
+from functools import cached_property
 from typing import TypeVar
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from index.items import Items, RowIds
 
-Chosen = NDArray[np.bool_]
-"""For every place of a shelf, whether its row may be found, shape (places,)."""
+REMEMBERED = 8
+"""Selections kept for filters that are asked again before anything changes."""
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
@@ -27,6 +29,25 @@ class PictureError(Exception):
         self.modality = modality
 
 
+class Selection:
+    """Places that may be found; `chosen` says so of every place of a shelf, shape (places,)."""
+
+    def __init__(self, chosen: NDArray[np.bool_]) -> None:
+        self._chosen = chosen
+        self.count = int(np.count_nonzero(chosen))
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """Give their numbers, ascending, shape (count,)."""
+        return np.flatnonzero(self._chosen)
+
+    @cached_property
+    def selector(self) -> faiss.IDSelector:
+        """Give FAISS's selector of them, which only points to its bits."""
+        self._bits = np.packbits(self._chosen, bitorder="little")
+        return faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
+
+
 class Places:
     """Row numbers ascend with their places, so a row is found by bisection. `items` are those of the rows.
 
@@ -39,6 +60,7 @@ class Places:
         self.living = np.ones(len(self.rows), dtype=bool)
         self.dead = 0
         self._buffers = (self.rows, self.items, self.living)
+        self._selections: dict[int, tuple[NDArray[np.bool_] | None, Selection]] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,6 +74,7 @@ class Places:
         numbers = np.concatenate([self.rows[-1:], rows])
         if not (numbers[1:] > numbers[:-1]).all():
             raise ValueError("row numbers must ascend")
+        self._selections = {}
         before, after = len(self), len(self) + len(rows)
         if after > len(self._buffers[0]):
             self._buffers = (
@@ -68,6 +91,7 @@ class Places:
         places = np.minimum(np.searchsorted(self.rows, rows), max(len(self) - 1, 0))
         known = self.rows[places] == rows if len(self) else np.zeros(len(rows), dtype=bool)
         self.items[places[known]] = items[known]
+        self._selections = {}
 
     def of(self, rows: RowIds) -> NDArray[np.int64]:
         """Give the places of those rows that have one."""
@@ -81,6 +105,7 @@ class Places:
         """Leave these rows' places empty."""
         self.living[self.of(rows)] = False
         self.dead = len(self) - int(np.count_nonzero(self.living))
+        self._selections = {}
 
     def compact(self) -> None:
         """Forget empty places, so that those behind them move up."""
@@ -88,16 +113,27 @@ class Places:
         self._buffers = (self.rows[living], self.items[living], living[living])
         self.rows, self.items, self.living = self._buffers
         self.dead = 0
+        self._selections = {}
 
-    def chosen(self, passing: NDArray[np.bool_] | None, without: RowIds | None) -> Chosen | None:
-        """Choose the places of items that pass, by item number, `without` these rows; None: all places."""
-        if passing is None:
-            if without is None or not len(without):
-                return self.living if self.dead else None
-            chosen = self.living.copy()
-        else:
-            chosen = passing[self.items]
-            chosen &= self.living
-        if without is not None:
+    def selected(self, passing: NDArray[np.bool_] | None, without: RowIds | None) -> Selection | None:
+        """Select the places of items that pass, by item number, `without` these rows; None: all places.
+
+        As long as nothing changes, the same array `passing` gets the same selection.
+        """
+        if without is not None and len(without):
+            chosen = self._chosen(passing)
             chosen[self.of(without)] = False
+            return Selection(chosen)
+        if passing is None and not self.dead:
+            return None
+        known = self._selections.get(id(passing))
+        if known is None or known[0] is not passing:
+            known = (passing, Selection(self._chosen(passing)))
+            self._selections = dict([*self._selections.items()][1 - REMEMBERED :]) | {id(passing): known}
+        return known[1]
+
+    def _chosen(self, passing: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        chosen = self.living.copy()
+        if passing is not None:
+            chosen &= passing[self.items]
         return chosen

@@ -13,7 +13,7 @@ from index.calibration import Background, background, prior_of
 from index.compressed import CompressedShelf
 from index.effort import SPARE
 from index.items import RowIds, Vector
-from index.places import Chosen, PictureError
+from index.places import PictureError, Selection
 from index.shelf import Shelf, exact_scores
 
 AnyShelf = Shelf | CompressedShelf
@@ -91,9 +91,9 @@ def _collapse(shelf: AnyShelf, modality: str, found: NDArray[np.int64], query: V
     return list(best.values())
 
 
-def _from_shelf(shelf: AnyShelf, query: Vector, chosen: Chosen | None, recall: float) -> Fetch:
+def _from_shelf(shelf: AnyShelf, query: Vector, selection: Selection | None, recall: float) -> Fetch:
     def fetch(count: int) -> tuple[NDArray[np.int64], float]:
-        places, rough = shelf.search(query, count, chosen, recall)
+        places, rough = shelf.search(query, count, selection, recall)
         everything = len(places) < count or count >= len(shelf)
         return places, -math.inf if everything else float(rough[-1]) + shelf.slack
 
@@ -113,12 +113,10 @@ def _from_few(shelf: AnyShelf, query: Vector, places: NDArray[np.int64]) -> Fetc
 
 
 def _fetching(shelf: AnyShelf, query: Vector, wanted: Wanted) -> Fetch:
-    chosen = shelf.places.chosen(wanted.passing, wanted.without)
-    if wanted.passing is not None and chosen is not None:
-        few = shelf.few
-        if np.count_nonzero(chosen) <= few:
-            return _from_few(shelf, query, np.flatnonzero(chosen))
-    return _from_shelf(shelf, query, chosen, wanted.recall)
+    selection = shelf.places.selected(wanted.passing, wanted.without)
+    if wanted.passing is not None and selection is not None and selection.count <= shelf.few:
+        return _from_few(shelf, query, selection.places)
+    return _from_shelf(shelf, query, selection, wanted.recall)
 
 
 def best_items(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from index.calibration import SAMPLE_ROWS
 from index.items import Items, RowIds, Vector
-from index.places import Chosen, Places
+from index.places import Places, Selection
 from index.sampling import Sample
 
 DEAD_SHARE = 8
@@ -31,14 +31,6 @@ def exact_scores(vectors: Vector, query: Vector) -> Scores:
     """
     scores: Scores = np.vecdot(vectors.astype(np.float64), query.astype(np.float64)).astype(np.float32)
     return scores
-
-
-class PlaceSelector:
-    """FAISS's selector of places together with the bits that it only points to."""
-
-    def __init__(self, chosen: Chosen) -> None:
-        self._bits = np.packbits(chosen, bitorder="little")
-        self.selector = faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
 
 
 class Shelf:
@@ -116,18 +108,17 @@ class Shelf:
         self,
         query: Vector,
         count: int,
-        chosen: Chosen | None = None,
+        selection: Selection | None = None,
         recall: float = 1.0,  # noqa: ARG002 - of the other structure; this one always finds all
     ) -> tuple[NDArray[np.int64], Scores]:
         """Find the `count` places with the highest inner product, best first, fewer where there are no more.
 
-        Only `chosen` places are looked at, all where it is None. Returns places and scores, both (n,).
+        Only selected places are looked at, all where it is None. Returns places and scores, both (n,).
         """
         parameters = None
-        if chosen is not None:
-            selector = PlaceSelector(chosen)
+        if selection is not None:
             parameters = faiss.SearchParameters()
-            parameters.sel = selector.selector
+            parameters.sel = selection.selector
         most = max(1, min(count, len(self.places)))
         scores, places = self._flat.search(query[np.newaxis], most, params=parameters)
         found = places[0] >= 0

@@ -200,7 +200,7 @@ def test_removed_rows_are_gone_before_and_after_compaction():
     assert shelf.index.ntotal == 100
     assert len(shelf) == 95
     assert shelf.rows().tolist() == list(range(5, 100))
-    places, _ = shelf.search(vector(0), 100, shelf.places.chosen(None, None))
+    places, _ = shelf.search(vector(0), 100, shelf.places.selected(None, None))
     assert sorted(shelf.places.rows[places].tolist()) == list(range(5, 100))
     shelf.remove(np.arange(5, 20))
     assert shelf.index.ntotal == len(shelf) == 80
