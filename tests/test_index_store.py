@@ -60,7 +60,8 @@ def test_another_identity_is_refused_naming_both(store):
     store.create("things", **MODEL)
     with pytest.raises(errors.IdentityMismatch) as refused:
         store.create("things", model="other-model", identity="identity-2", dimension=8)
-    for word in ("things", "test-model", "identity-1", "other-model", "identity-2", "another collection"):
+    told = "test-model", "identity-1", "other-model", "identity-2", "sensorium reembed things"
+    for word in told:
         assert word in refused.value.message
     with pytest.raises(errors.IdentityMismatch, match="identity-3"):
         store.get("things", identity="identity-3")

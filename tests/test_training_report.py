@@ -102,7 +102,7 @@ def test_the_figures_of_an_evaluation_are_the_final_table(folders):
     row = {"task": "SisFall", "measure": "top-1", "value": 0.9, "low": 0.88, "high": 0.92, "n": 574}
     (out / "figures.json").write_text(json.dumps({"figures": [row]}), encoding="utf-8")
     page = write_report(data, out).read_text(encoding="utf-8")
-    assert "| SisFall | top-1 | 0.900 | 0.880 to 0.920 | 574 |" in page
+    assert "| SisFall | top-1 |  | 0.900 | 0.880 to 0.920 | 574 |" in page
     assert "No weights were exported" in page
     for wrong in ('{"figures": [{"task": "x"}]}', "[]", "{"):
         (out / "figures.json").write_text(wrong, encoding="utf-8")

@@ -1,6 +1,7 @@
 """A data folder in miniature, as the training reads it: coloured shapes, tones, movements, pairs."""
 
 import csv
+import gzip
 import io
 import zipfile
 
@@ -144,8 +145,19 @@ def add_pairs(folder):
             folder.member("image", archive, f"rgb/{number}.png", photo, split, label, **pair)
 
 
+def add_captions(root):
+    """The caption files, a sentence or two each."""
+    (root / "text").mkdir()
+    for name, column in (("audiocaps", "split"), ("clotho", "split"), ("flickr8k_captions", "image")):
+        with gzip.open(root / f"text/{name}.csv.gz", "wt", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow([column, "caption"])
+            table.writerows([["train", f"a dog barks near a road in {name}"], ["train", "a man walks"]])
+
+
 def make(root):
     """Write the folder."""
+    add_captions(root)
     folder = Folder(root)
     for add in (add_pictures, add_sounds, add_movements, add_pairs):
         add(folder)

@@ -16,7 +16,7 @@ from training.index import read_index, split_of
 from training.sounds import SoundSource, training_mels, waveforms
 from training.space import space_of
 
-CONFIG = AlignConfig(steps=1500, batch=96, rate=1.5e-3, check_every=150, concept_weight=0.5)
+CONFIG = AlignConfig(steps=2500, batch=96, rate=1.5e-3, check_every=250, concept_weight=0.5, class_weight=1.0)
 
 
 def train_audio(folders: Folders, text: TextTower, config: AlignConfig = CONFIG) -> ConvNet:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-FEWEST = 50  # pairs below which no figure is given
+FEWEST = 50  # unrelated pairs below which all pairs are taken
+FEWEST_ITEMS = 2  # of either modality, below which no figure is given
 TOP = 10  # of a list: what is compared with other modalities is the top of each one's own
 EVEN = 5.0  # spreads above the mean where an item is as likely related as not ..
 STEEPNESS = 1.2  # .. and what each further spread adds to the log-odds
@@ -55,7 +56,9 @@ def background_of(clouds: Mapping[str, Cloud], said: Cloud) -> dict[str, dict[st
     known = {name: cloud.known for name, cloud in clouds.items()}
     return {
         query: {
-            item: _line(asked.known, cloud, itself=asked is clouds[item]) for item, cloud in known.items()
+            item: _line(asked.known, cloud, itself=asked is clouds[item])
+            for item, cloud in known.items()
+            if min(len(asked.known.shown), len(cloud.shown)) >= FEWEST_ITEMS
         }
         for query, asked in queries.items()
     }

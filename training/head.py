@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from models.samples import UInt8
 from models.small.nets import ConvNet
-from models.small.pictures import image_input, photograph
+from models.small.pictures import image_input, one_look
 from models.small.text import TextTower
 from training.align import Hub
 from training.config import HeadConfig
@@ -36,6 +35,7 @@ from training.space import say, space_of
 
 CONFIG = HeadConfig()
 CHUNK = 2000  # pictures
+DEAD = 1e-4  # a feature that varies less is constant
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,6 @@ class Material:
     scenes: torch.Tensor
     told: torch.Tensor
     instances: torch.Tensor
-
-
-def one_look(pictures: Sequence[UInt8]) -> UInt8:
-    """Each picture through one of the service's two looks in turn, (n, side, side, 3)."""
-    return np.stack([photograph(pixels)[place % 2] for place, pixels in enumerate(pictures)])
 
 
 def whole(tower: ConvNet, pictures: Sequence[UInt8]) -> torch.Tensor:
@@ -74,7 +69,8 @@ class Fit(nn.Module):
     def __init__(self, material: Material, names: torch.Tensor, config: HeadConfig) -> None:
         super().__init__()
         self.config = config
-        self.mean, self.spread = material.seen.mean(0), material.seen.std(0)
+        self.mean = material.seen.mean(0)
+        self.spread = material.seen.std(0).clamp(min=DEAD)
         self.axes = torch.linalg.svd(names)[2].T  # (DIM, DIM)
         self.inner = nn.Linear(material.seen.shape[1], names.shape[1])
         self.log_scale = nn.Parameter(torch.tensor(config.scales).log())

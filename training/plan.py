@@ -72,6 +72,8 @@ def check(plan: Plan) -> None:
         raise PlanError(
             f"index.csv lists no training items of {', '.join(absent)}; it has {', '.join(sorted(has))}"
         )
+    if plan.workers > 1 and plan.recipe.image.device != "cpu":
+        raise PlanError("--workers is for the CPU: on a GPU one process is enough")
     for name in plan.modalities:
         if name in ON_PICTURES and "image" not in plan.modalities and not (plan.out / "image.pt").exists():
             raise PlanError(f"{name} learns from the finished image tower: train image into {plan.out} first")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeAlias, get_type_hints
 
+import torch
+
 from training import audio, depth, head, image, imu, thermal
 from training.config import AlignConfig, HeadConfig, TextConfig
 
@@ -72,12 +74,13 @@ def scaled(recipe: Recipe, factor: float) -> Recipe:
 
 
 def on_device(recipe: Recipe, device: str) -> Recipe:
-    """Every stage on `device`. Raises SettingError where a stage cannot leave the CPU."""
+    """Every stage on `device`. Raises SettingError where this machine has none of that name."""
+    accepted = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    accepted += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if device not in accepted:
+        raise SettingError(f"--device {device}: accepted here: {', '.join(accepted)}")
     for name, config in recipe.stages().items():
-        if "device" in asdict(config):
-            recipe = _changed(recipe, name, _changed(config, "device", device))
-        elif device != "cpu":
-            raise SettingError(f"--device {device}: {name} is trained on the CPU only; accepted is cpu")
+        recipe = _changed(recipe, name, _changed(config, "device", device))
     return recipe
 
 

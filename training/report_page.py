@@ -65,10 +65,17 @@ def _figure_table(facts: Mapping[str, Any]) -> str:
     """Of the evaluation where there is one, else of each stage's last check."""
     if facts["figures"]:
         rows = [
-            (one["task"], one["measure"], f"{one['value']:.3f}", _interval(one), one.get("n", ""))
+            (
+                one["task"],
+                one["measure"],
+                one.get("prompts") or "",
+                f"{one['value']:.3f}",
+                _interval(one),
+                one.get("n", ""),
+            )
             for one in facts["figures"]
         ]
-        return _table(("task", "measure", "value", "95 % interval", "items"), rows)
+        return _table(("task", "measure", "prompts", "value", "95 % interval", "items"), rows)
     checks = [
         (one["name"], name, f"{value:.3f}")
         for one in facts["stages"]

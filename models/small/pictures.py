@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from PIL import Image
@@ -10,7 +12,7 @@ from models.embedder import Views
 from models.samples import DepthSample, Float32, ImageSample, ThermalSample, UInt8, VideoSample
 
 IMAGE_SIDE = 64  # pixels
-IMAGE_KEPT = 0.875  # share of the middle square that the closer look takes
+CLOSER = 0.875  # share of the middle square that the closer look takes
 THERMAL_SIDE = 96
 DEPTH_SIDE = 64
 VIDEO_FRAMES = 8  # looked at, spread over the video
@@ -37,7 +39,12 @@ def square(pixels: UInt8, side: int, kept: float = 1.0) -> UInt8:
 
 def photograph(pixels: UInt8) -> UInt8:
     """Two looks at a picture (H, W, 3): closer at its middle, and mirrored as a whole. (2, side, side, 3)."""
-    return np.stack([square(pixels, IMAGE_SIDE, IMAGE_KEPT), square(pixels, IMAGE_SIDE)[:, ::-1]])
+    return np.stack([square(pixels, IMAGE_SIDE, CLOSER), square(pixels, IMAGE_SIDE)[:, ::-1]])
+
+
+def one_look(pictures: Sequence[UInt8] | UInt8) -> UInt8:
+    """Each picture through one of the two looks in turn, (n, side, side, 3)."""
+    return np.stack([photograph(pixels)[place % 2] for place, pixels in enumerate(pictures)])
 
 
 def plane(values: Float32, side: int, kept: float = 1.0) -> Float32:
@@ -73,23 +80,30 @@ def depth_planes(metres: Float32, side: int = DEPTH_SIDE, kept: float = 1.0) -> 
 
 
 def prepare_image(sample: ImageSample) -> Views:
-    """One view (1, 3, side, side)."""
-    return Views(image_input(square(sample.pixels, IMAGE_SIDE)[None]))
+    """Two views (2, 3, side, side)."""
+    return Views(image_input(photograph(sample.pixels)))
 
 
 def prepare_video(sample: VideoSample) -> Views:
-    """The frames in the middle of at most VIDEO_FRAMES equal stretches, (frames, 3, side, side)."""
+    """The frames in the middle of at most VIDEO_FRAMES equal stretches, (frames, 3, side, side).
+
+    They are seen through the two looks in turn.
+    """
     count = min(VIDEO_FRAMES, sample.frame_count)
     numbers = [int((i + 0.5) * sample.frame_count / count) for i in range(count)]
-    frames = np.stack([square(frame, IMAGE_SIDE) for frame in sample.frames(numbers)])
+    frames = one_look(sample.frames(numbers))
     return Views(image_input(frames), (f"{count} of {sample.frame_count} frames used",))
 
 
 def prepare_thermal(sample: ThermalSample) -> Views:
-    """One view (1, 1, side, side)."""
-    return Views(thermal_input(plane(sample.values, THERMAL_SIDE)[None]), sample.notes)
+    """Two views (2, 1, side, side), the looks of `photograph`."""
+    closer = plane(sample.values, THERMAL_SIDE, CLOSER)
+    mirrored = plane(sample.values, THERMAL_SIDE)[:, ::-1]
+    return Views(thermal_input(np.stack([closer, mirrored])), sample.notes)
 
 
 def prepare_depth(sample: DepthSample) -> Views:
-    """One view (1, 2, side, side)."""
-    return Views(torch.from_numpy(depth_planes(sample.metres))[None])
+    """Two views (2, 2, side, side), the looks of `photograph`."""
+    closer = depth_planes(sample.metres, kept=CLOSER)
+    mirrored = depth_planes(sample.metres)[:, :, ::-1]
+    return Views(torch.from_numpy(np.stack([closer, mirrored])))
