@@ -10,8 +10,10 @@ taking their cloud's mean off, adding noise and a common offset as long as the m
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ RERANKS = {10: (2, 4, 8, 16, 32, 64), 100: (2, 4, 8, 16)}
 """How many times more rows than asked for their 8-bit codes may be compared, by number of neighbours."""
 CAUTION = 0.8
 """The share of the allowed misses that is used: stored vectors make test queries, not the queries to come."""
+FINER = 2**0.25
+"""The step from one number of lists that is tried to the next."""
 PROBES_CAUTION = 0.6
 """The share that may be lost by not looking into a list; the rest of `CAUTION` is for rough codes."""
 GAP = 1.0
@@ -125,17 +129,15 @@ def _measured(probe: Probe, truth: Truth, lists: int, neighbours: int) -> Iterab
     def recall(effort: Effort) -> float:
         return truth.recall(probe(truth.queries, neighbours + SPARE, effort), neighbours)
 
-    widths = sorted(
-        {min(lists, math.ceil(math.sqrt(2) ** step)) for step in range(2 * lists.bit_length() + 1)}
-    )
-    seen: dict[int, float] = {}
+    @cache
+    def reached(probes: int) -> float:
+        return recall(Effort(probes, RERANKS[neighbours][-1]))
+
+    widths = sorted({min(lists, math.ceil(FINER**step)) for step in range(4 * lists.bit_length() + 1)})
     for target in TARGETS:
-        for probes in widths:
-            if probes not in seen:
-                seen[probes] = recall(Effort(probes, RERANKS[neighbours][-1]))
-            if seen[probes] >= 1 - PROBES_CAUTION * (1 - target):
-                break
-        else:
+        least = bisect_left(widths, 1 - PROBES_CAUTION * (1 - target), key=reached)
+        if least == len(widths):
             return
+        probes = widths[least]
         efforts = (Effort(probes, rerank) for rerank in RERANKS[neighbours])
         yield Step(neighbours, target, next(e for e in efforts if recall(e) >= 1 - CAUTION * (1 - target)))

@@ -88,7 +88,7 @@ def test_recall_is_kept_for_queries_of_another_modality(grown, target):
 def test_less_recall_takes_less_effort(grown):
     """Recall is a knob: it changes how many lists are looked into."""
     shelf = grown._state.shelves.get("image")
-    low, high = (effort.choose(shelf.steps, target, 14, shelf.lists) for target in (0.90, 0.999))
+    low, high = (effort.choose(shelf.steps, target, 18, shelf.lists) for target in (0.90, 0.999))
     assert low.probes < high.probes
 
 
