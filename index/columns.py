@@ -30,6 +30,7 @@ Mask = NDArray[np.bool_]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NOTHING = -(2**63)
+_PLAIN = (str, int, float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ class Column:
 
     def put(self, item: int, found: Iterable[Any]) -> None:
         """Let the item have these values in place of those it had."""
-        codes = [self._code(value) for value in found]
+        codes = [*map(self._code, found)]
         if item >= len(self._codes):
             roomier = np.zeros(max(item + 1, len(self._codes) * 5 // 4), dtype=np.int32)
             roomier[: len(self._codes)] = self._codes
@@ -273,5 +274,6 @@ def read(keys: Iterable[str], items: Iterable[tuple[int, Metadata]]) -> dict[str
     pairs = list(columns.items())
     for item, metadata in items:
         for key, column in pairs:
-            column.put(item, values(metadata, key))
+            value = metadata.get(key)
+            column.put(item, (value,) if isinstance(value, _PLAIN) else values(metadata, key))
     return columns

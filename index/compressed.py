@@ -22,11 +22,9 @@ from index.sampling import Sample
 from index.shelf import AT_A_TIME, Scores
 from index.vector_file import VectorFile
 
-FEW_ROWS = 256
-"""So many filtered rows are compared one by one."""
-COMPARED_ROWS = 2_000
-COMPARED_SHARE = 100
-"""So many filtered rows, or this part of the shelf, have their 8-bit codes compared, without lists."""
+FEW_ROWS = 2_000
+FEW_SHARE = 100
+"""So many filtered rows, or this part of the shelf, have their 8-bit codes compared one by one."""
 MOST_SHARE = 4
 """Who asks for more than this part of the rows (a quarter) has all of them compared."""
 QUERY_BITS = 8
@@ -64,7 +62,7 @@ class CompressedShelf:
         self.file = file
         refined: Any = faiss.downcast_index(index.index)
         self._refined = refined
-        self._codes = faiss.downcast_index(refined.refine_index)
+        self._codes: Any = faiss.downcast_index(refined.refine_index)
         inverted: Any = faiss.downcast_index(refined.base_index)
         self.lists = int(inverted.nlist)
         self.places = Places(np.array(faiss.vector_to_array(index.id_map), dtype=np.int64))
@@ -81,7 +79,7 @@ class CompressedShelf:
     @property
     def few(self) -> int:
         """So many filtered rows are sooner compared one by one than searched for."""
-        return FEW_ROWS
+        return max(FEW_ROWS, len(self) // FEW_SHARE)
 
     def rows(self) -> RowIds:
         """Give the row numbers on the shelf, ascending."""
@@ -119,11 +117,16 @@ class CompressedShelf:
 
     def rough(self, places: NDArray[np.int64], query: Vector) -> Scores:
         """Give the cosines at these places as their 8-bit codes tell them, shape (n,)."""
+        # A code stands for low + (code + 0.5) / 255 * width: the inner product needs no decoding.
+        low, width = faiss.vector_to_array(self._codes.sq.trained).reshape(2, -1)
+        factors = width * query / 255
+        codes = faiss.rev_swig_ptr(self._codes.codes.data(), len(self.places) * len(query))
         scores = np.empty(len(places), dtype=np.float32)
         for start in range(0, len(places), AT_A_TIME):
             part = slice(start, start + AT_A_TIME)
-            scores[part] = self._codes.reconstruct_batch(places[part]) @ query
-        return scores
+            chosen = codes.reshape(-1, len(query))[places[part]]
+            scores[part] = chosen.astype(np.float32) @ factors
+        return scores + np.float32(low @ query + factors.sum() / 2)
 
     def sample(self) -> Vector:
         """Give up to 256 vectors of the shelf, always the same for the same rows, shape (n, dim)."""
@@ -142,11 +145,7 @@ class CompressedShelf:
         # The best of a few are spread over as many lists as so many more of all rows.
         alike = count * len(self.places) / max(available, 1)
         effort = choose(self.steps, recall, alike, self.lists)
-        if (
-            effort is None
-            or most * MOST_SHARE >= available
-            or available <= max(COMPARED_ROWS, len(self.places) // COMPARED_SHARE)
-        ):
+        if effort is None or most * MOST_SHARE >= available:
             return self._compared(query, most, selection)
         while True:
             places, distances = self._probe(query[np.newaxis], most, effort, selection)

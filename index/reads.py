@@ -27,6 +27,8 @@ _CANDIDATES = (
     "SELECT seq, metadata FROM items WHERE instr(metadata, ?) AND instr(metadata, ?) "
     "AND instr(metadata, ?) AND instr(metadata, ?)"
 )
+_json = json.JSONDecoder().raw_decode
+"""Stored JSON has no spaces around it, which makes this faster than `json.loads`."""
 _OWNED = np.dtype([("row", np.int64), ("item", np.int64)])
 
 
@@ -144,7 +146,7 @@ def top_item(connection: sqlite3.Connection) -> int:
 def metadatas(connection: sqlite3.Connection) -> Iterator[tuple[int, Metadata]]:
     """Read the number and the metadata of every item."""
     for seq, metadata in connection.execute("SELECT seq, metadata FROM items"):
-        yield seq, json.loads(metadata)
+        yield seq, _json(metadata)[0]
 
 
 def ids(connection: sqlite3.Connection, items: Sequence[int]) -> dict[int, str]:
