@@ -24,7 +24,7 @@ QUERIES = 192
 SPARE = 8
 """Rows fetched beyond those asked for: some belong to the same item, some are ties, some codes are wrong."""
 TARGETS = (0.90, 0.95, 0.98, 0.99, 0.999)
-RERANKS = {10: (2, 4, 8, 16, 32, 64), 100: (2, 4, 8, 16)}
+RERANKS = {10: (2, 4, 8, 16, 32, 64, 128, 256), 100: (2, 4, 8, 16, 32, 64)}
 """How many times more rows than asked for their 8-bit codes may be compared, by number of neighbours."""
 CAUTION = 0.8
 """The share of the allowed misses that is used: stored vectors make test queries, not the queries to come."""

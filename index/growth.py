@@ -1,5 +1,6 @@
 """Building shelves anew in the background, one at a time."""
 
+import ctypes
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -8,6 +9,13 @@ from threading import Lock, Thread
 import faiss
 
 log = logging.getLogger(__name__)
+
+
+def give_memory_back() -> None:
+    """Let the system have what was freed after much was read or built; other C libraries than glibc do so."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class StoppedError(Exception):
@@ -66,6 +74,7 @@ class Growth:
         while (modality := self._next()) is not None:
             try:
                 self._build(modality)
+                give_memory_back()
             except StoppedError:
                 log.info("building the %s shelf was stopped", modality)
             except Exception:

@@ -13,7 +13,7 @@ from index.columns import Columns
 from index.database import Database
 from index.filters import Filter
 from index.gate import Gate
-from index.growth import Growth
+from index.growth import Growth, give_memory_back
 from index.items import RowIds, Vector
 from index.media import MediaFolder, name_of
 from index.shelves import Shelves
@@ -190,6 +190,8 @@ class State:
             self.shelves = Shelves(folder / backup.SHELVES, int(self.facts["dimension"]), flat_limit)
             self.shelves.open(connection)
             self.columns = Columns(reads.top_item(connection) + 1)
+        if self.columns.size > MANY_ROWS:
+            give_memory_back()
 
     @contextmanager
     def _damage_told(self) -> Iterator[None]:
