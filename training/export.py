@@ -35,6 +35,9 @@ LIMIT_BYTES = 40_000_000
 # Text is centred before anything is trained against it. Of the others only audio gains by a second
 # centring; images lose what tells their names apart (Caltech-101 .48 -> .28).
 CENTRED = ("audio",)
+# Share of its centring that text keeps. All of it serves searches best (text to image mAP .01 better), none
+# of it keeps nearest to the teacher (cosine .965); half loses little of either (.942).
+TEXT_CENTRED = 0.5
 SEEN = 3000  # training items that means and background are measured on
 
 
@@ -115,7 +118,9 @@ def join(data: Path, out: Path) -> tuple[dict[str, nn.Module], dict[str, object]
     """(towers as shipped, facts for the metadata)."""
     items, rng = read_index(data), random.Random(0)
     nets = {name: folded(finished(out, name), NETS[name]) for name in NETS}
-    towers: dict[str, nn.Module] = {"text": load_text(out), **nets}
+    text = load_text(out)
+    text.bias.data.mul_(TEXT_CENTRED)
+    towers: dict[str, nn.Module] = {"text": text, **nets}
     scale = scales(out)
     embedder = Embedder(
         "sensorium-small",
