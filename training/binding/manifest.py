@@ -19,6 +19,7 @@ from models.errors import BindingError
 JSON_ENDINGS = (".jsonl", ".ndjson")
 SPLITS = ("train", "val")
 OPTIONAL = ("label", "split")
+NAMED = 3  # faults in the message where no row can be used
 
 
 @dataclass(frozen=True)
@@ -149,4 +150,7 @@ def read_manifest(path: Path, senses: Collection[str]) -> Manifest:
             manifest.rows.append(_row(line, row, path.parent, senses))
         except RowError as error:
             manifest.faults.append(Fault(line, str(error)))
+    if not manifest.rows:
+        named = "; ".join(map(str, manifest.faults[:NAMED]))
+        raise BindingError(f"{path} has no row that can be used: {named}")
     return manifest

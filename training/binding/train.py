@@ -160,7 +160,7 @@ def check(model: Binding, material: Material, run: Run, progressed: Progressed, 
         {"step": progressed.done, "loss": round(loss, 4), "mrr": round(mrr, 4), "scale": round(scale, 2)}
     )
     if worth > progressed.best + LEAST_GAIN:
-        progressed.best, progressed.best_step = mrr, progressed.done
+        progressed.best, progressed.best_step = worth, progressed.done
         progressed.weights = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
     run.say(f"step {progressed.done}  loss {loss:.3f}  {told(found)}  scale {scale:.1f}")
 
