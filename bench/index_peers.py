@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 import time
@@ -131,6 +132,8 @@ class LanceDB:
     efforts = (1, 2, 4, 8, 16, 32, 64, 128)
 
     def __init__(self) -> None:
+        # It warns of a column at every search.
+        os.environ.setdefault("LANCE_LOG", "error")
         self._library = importlib.import_module("lancedb")
         self._arrow = importlib.import_module("pyarrow")
 
