@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import subprocess
 import sys
 import time
@@ -132,8 +131,6 @@ class LanceDB:
     efforts = (1, 2, 4, 8, 16, 32, 64, 128)
 
     def __init__(self) -> None:
-        # It warns of a column at every search.
-        os.environ.setdefault("LANCE_LOG", "error")
         self._library = importlib.import_module("lancedb")
         self._arrow = importlib.import_module("pyarrow")
 
@@ -157,7 +154,7 @@ class LanceDB:
 
     def search(self, query: np.ndarray, count: int, effort: int) -> list[int]:
         asked = self._table.search(query).distance_type("dot").nprobes(effort).refine_factor(4)
-        return [row["number"] for row in asked.select(["number"]).limit(count).to_list()]
+        return [row["number"] for row in asked.select(["number", "_distance"]).limit(count).to_list()]
 
 
 PEERS: dict[str, tuple[str | None, type[Peer]]] = {
