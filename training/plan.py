@@ -145,6 +145,7 @@ def _take_text(weights: Path, done: Path) -> None:
         tower.load_state_dict(state)
     except RuntimeError as error:
         raise PlanError(f"--text-from {weights} holds no text tower of sensorium-small") from error
+    state["bias"] = state["bias"] / export.TEXT_CENTRED  # as it was before the export
     if done.exists():
         kept = torch.load(done, weights_only=True)
         if any(not torch.equal(kept[key], value) for key, value in state.items()):
