@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
-import models
 from models.embedder import Embedder
 from models.errors import SensoriumError, UnsupportedMediaError
 from models.modalities import MODALITIES, modality_named, modality_of_file
 from service.engine import limits_of
+from service.loading import load_model
 from service.settings import Settings
 
 
@@ -50,14 +50,7 @@ def run(settings: Settings, files: Sequence[Path], modality: str | None, params:
     try:
         if modality is not None and not settings.bound:
             modality_named(modality, MODALITIES)  # before minutes are spent on loading
-        embedder = models.load(
-            settings.model,
-            weights=settings.weights,
-            modalities=settings.modalities,
-            device=settings.device,
-            precision=settings.precision,
-            bound=settings.bound,
-        )
+        embedder = load_model(settings)
         if modality is not None:
             modality_named(modality, embedder.senses)
     except (SensoriumError, OSError) as error:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import models
 from index import Store
 from index.errors import StoreError
 from models.embedder import Embedder
@@ -21,6 +20,7 @@ from models.registry import entry_of
 from service.batcher import Batcher
 from service.daemon import in_daemon_thread
 from service.errors import NotReadyError, SettingError
+from service.loading import load_model
 from service.metrics import Gauges, Metrics
 from service.settings import Settings
 from service.vectorizer import Vectorizer
@@ -209,15 +209,7 @@ class Engine:
                 self._on_failure()
 
     def _load_model(self) -> Embedder:
-        settings = self.settings
-        embedder = models.load(
-            settings.model,
-            weights=settings.weights,
-            modalities=settings.modalities,
-            device=settings.device,
-            precision=settings.precision,
-            bound=settings.bound,
-        )
+        embedder = load_model(self.settings)
         warm_up(embedder)
         return embedder
 

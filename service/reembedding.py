@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import models
 from index.errors import StoreError
 from index.reembedding import Reembedding, Source, reembedding
 from models.embedder import Embedder
@@ -17,6 +16,7 @@ from models.errors import MediaError, SensoriumError
 from models.samples import Sample
 from service.engine import limits_of
 from service.ingest import WEIGHT
+from service.loading import load_model
 from service.settings import Settings
 
 BATCH = 32
@@ -115,14 +115,7 @@ def complete(
 def run(settings: Settings, name: str, *, drop_missing: bool) -> int:
     """Encode the collection again; progress and faults go to stderr. Gives the exit code."""
     try:
-        embedder = models.load(
-            settings.model,
-            weights=settings.weights,
-            modalities=settings.modalities,
-            device=settings.device,
-            precision=settings.precision,
-            bound=settings.bound,
-        )
+        embedder = load_model(settings)
         return reembed(embedder, settings, name, drop_missing=drop_missing)
     except (SensoriumError, StoreError, OSError) as error:
         say(str(error))
