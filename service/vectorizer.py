@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ from models.embedder import Embedder, Views
 from models.errors import ParameterError
 from models.media.limits import Limits
 from models.samples import TextSample
+from service.access.metering import charge
 from service.batcher import Batcher, Vector
 from service.errors import LocatedError, UnusableValueError
 from service.parts import Content, Fused, Media, Part, Ready, Stored, Text, Tokens, leaves
@@ -119,7 +121,7 @@ class Vectorizer:
         self.embedder.tower(modality)
         async with self._in_flight:
             loop = asyncio.get_running_loop()
-            views = await loop.run_in_executor(self.threads, self._prepare, content)
+            views = await loop.run_in_executor(self.threads, copy_context().run, self._prepare, content)
             vector = await self.batcher.submit(modality, views, normalize=normalize)
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
 
@@ -136,6 +138,7 @@ class Vectorizer:
             sample = self.embedder.decode(
                 content.modality, content.data, limits=self.limits, **content.params
             )
+        charge(sample)
         return self.embedder.prepare(modality_of(content), sample)
 
     def _ready(self, content: Ready, *, normalize: bool) -> Vector:
