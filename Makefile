@@ -4,7 +4,7 @@ PYTHON ?= python3
 TORCH_PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: serve test check format lock bench crash clean
+.PHONY: serve test check format lock bench crash fuzz clean
 
 serve: .venv/.runtime
 	$(BIN)/python -m service
@@ -27,6 +27,11 @@ bench: .venv/.development
 # Kills a writing process again and again, looking each time for what was acknowledged.
 crash: .venv/.development
 	SENSORIUM_CRASHES=$${SENSORIUM_CRASHES:-500} $(BIN)/python -m pytest -rP tests/test_index_crash.py
+
+# Decodes so many damaged files of every format in a watched process; offending ones are kept in build/fuzz.
+fuzz: .venv/.development
+	SENSORIUM_FUZZ=$${SENSORIUM_FUZZ:-10000} SENSORIUM_FUZZ_KEEP=$${SENSORIUM_FUZZ_KEEP:-build/fuzz} \
+		$(BIN)/python -m pytest -rP tests/test_fuzz.py
 
 .venv/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sensorium needs Python 3.11 or newer")'
