@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +93,21 @@ def _picture(pixels: UInt8, transform: Any) -> torch.Tensor:
     return view[None]
 
 
+def _image(sample: ImageSample, transform: Any) -> Views:
+    return Views(_picture(sample.pixels, transform))
+
+
+def _video(sample: VideoSample, transform: Any) -> Views:
+    places = np.linspace(0, sample.frame_count - 1, VIDEO_FRAMES).round().astype(int)
+    numbers = sorted(set(places.tolist()))
+    return Views(torch.cat([_picture(frame, transform) for frame in sample.frames(numbers)]))
+
+
 def _pictures(transform: Any) -> Takes:
-    def image(sample: ImageSample) -> Views:
-        return Views(_picture(sample.pixels, transform))
-
-    def video(sample: VideoSample) -> Views:
-        places = np.linspace(0, sample.frame_count - 1, VIDEO_FRAMES).round().astype(int)
-        numbers = sorted(set(places.tolist()))
-        return Views(torch.cat([_picture(frame, transform) for frame in sample.frames(numbers)]))
-
-    return {ImageSample: image, VideoSample: video}
+    return {
+        ImageSample: partial(_image, transform=transform),
+        VideoSample: partial(_video, transform=transform),
+    }
 
 
 def _row(ids: Sequence[int], tokenizer: Any) -> tuple[torch.Tensor, bool]:
@@ -124,32 +130,24 @@ def _given(tokens: Sequence[int], tokenizer: Any) -> list[int]:
     return ids[: ids.index(tokenizer.eot_token_id)] if tokenizer.eot_token_id in ids else ids
 
 
-def _byte_pairs(tokenizer: Any) -> Takes:
-    """For CLIP's own tokenizer, which most architectures have."""
-
-    def text(sample: TextSample) -> Views:
-        if sample.text is None:
-            ids = _given(sample.tokens or (), tokenizer)
-        else:
-            ids = tokenizer.encode(sample.text[:READ_AT_MOST])
-        row, cut = _row(ids, tokenizer)
-        context = tokenizer.context_length
-        cut = cut or len(sample.text or "") > READ_AT_MOST
-        return Views(row, (f"text cut to {context} tokens",) if cut else (), min(len(ids) + 2, context))
-
-    return {TextSample: text}
+def _byte_pairs(sample: TextSample, tokenizer: Any) -> Views:
+    """With CLIP's own tokenizer, which most architectures have."""
+    if sample.text is None:
+        ids = _given(sample.tokens or (), tokenizer)
+    else:
+        ids = tokenizer.encode(sample.text[:READ_AT_MOST])
+    row, cut = _row(ids, tokenizer)
+    context = tokenizer.context_length
+    cut = cut or len(sample.text or "") > READ_AT_MOST
+    return Views(row, (f"text cut to {context} tokens",) if cut else (), min(len(ids) + 2, context))
 
 
-def _other_texts(tokenizer: Any) -> Takes:
-    """For tokenizers of other families, which do not say what they cut."""
-
-    def text(sample: TextSample) -> Views:
-        if sample.text is None:
-            raise MediaError("this model takes texts, not token ids")
-        tokens = tokenizer([sample.text[:READ_AT_MOST]])
-        return Views(tokens, tokens=int((tokens != 0).sum()))
-
-    return {TextSample: text}
+def _other_text(sample: TextSample, tokenizer: Any) -> Views:
+    """With a tokenizer of another family, which does not say what it cuts."""
+    if sample.text is None:
+        raise MediaError("this model takes texts, not token ids")
+    tokens = tokenizer([sample.text[:READ_AT_MOST]])
+    return Views(tokens, tokens=int((tokens != 0).sum()))
 
 
 def _texts(arch: str, cache: Path) -> Takes:
@@ -159,9 +157,9 @@ def _texts(arch: str, cache: Path) -> Takes:
         raise WeightsError(f"open_clip could not load the tokenizer of {arch}: {error}") from error
     plain = isinstance(tokenizer, open_clip.SimpleTokenizer) and tokenizer.reduction_fn is None
     if not plain:
-        return _other_texts(tokenizer)
+        return {TextSample: partial(_other_text, tokenizer=tokenizer)}
     tokenizer.cache = Words(tokenizer.cache)
-    return _byte_pairs(tokenizer)
+    return {TextSample: partial(_byte_pairs, tokenizer=tokenizer)}
 
 
 def assemble(name: str, weights: Path | None, modalities: Sequence[str], cache: Path) -> Assembly:

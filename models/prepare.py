@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from models.embedder import Prepare, Views
+from models.embedder import Views
 from models.errors import MediaError
 from models.samples import Sample
 
@@ -13,14 +14,21 @@ from models.samples import Sample
 Takes: TypeAlias = Mapping[type, Callable[[Any], Views]]
 
 
-def prepare_by_kind(modality: str, takes: Takes) -> Prepare:
-    """One `prepare` out of several; a sample of another modality raises MediaError."""
+@dataclass(frozen=True)
+class PrepareByKind:
+    """A `prepare` that can be sent to another process, if what it takes can."""
 
-    def prepare(sample: Sample) -> Views:
-        kind = takes.get(type(sample))
+    modality: str
+    takes: Takes
+
+    def __call__(self, sample: Sample) -> Views:
+        kind = self.takes.get(type(sample))
         if kind is None:
-            accepted = " or ".join(accepted.__name__ for accepted in takes)
-            raise MediaError(f"{modality} takes {accepted}, not {type(sample).__name__}")
+            accepted = " or ".join(accepted.__name__ for accepted in self.takes)
+            raise MediaError(f"{self.modality} takes {accepted}, not {type(sample).__name__}")
         return kind(sample)
 
-    return prepare
+
+def prepare_by_kind(modality: str, takes: Takes) -> PrepareByKind:
+    """One `prepare` out of several; a sample of another modality raises MediaError."""
+    return PrepareByKind(modality, takes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -53,7 +54,7 @@ def sense_of(card: Card) -> Modality:
     shape = (*card.form.size, card.form.channels)
     typical = np.broadcast_to(np.array(card.scale.mean, np.float32), shape).copy()
     media_types, suffixes = FILES[card.form.kind]
-    return Modality(card.name, media_types, suffixes, decoder(card.form), lambda: ArraySample(typical))
+    return Modality(card.name, media_types, suffixes, decoder(card.form), partial(ArraySample, typical))
 
 
 def tower_of(card: Card, folder: Path) -> Tower:
