@@ -39,9 +39,13 @@ UNKNOWN_ERROR = (
 
 
 class OverloadedError(SensoriumError):
-    """The queue of a modality is full: the caller should come back a little later."""
+    """There is no room now: the caller should come back after `retry_after_s`, whole seconds."""
 
     code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotReadyError(SensoriumError):
@@ -157,7 +161,7 @@ def fault_of_class(error: Exception, param: str | None) -> Fault:
         if ancestor in TABLE:
             status, kind = TABLE[ancestor]
             repair = isinstance(error, index_errors.Damaged | index_errors.StorageFull)
-            seconds = RETRY_AFTER_REPAIR_S if repair else RETRY_AFTER_S
+            seconds = RETRY_AFTER_REPAIR_S if repair else str(getattr(error, "retry_after_s", RETRY_AFTER_S))
             headers = {"retry-after": seconds} if status in {429, 503, 507} else {}
             code: str = getattr(error, "code", Fault.code)
             return Fault(status, getattr(error, "message", str(error)), kind, param, code, headers)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -56,6 +57,12 @@ def run(scenario, **options):
 async def entered(encoder):
     """Wait until the encoder has begun a batch."""
     assert await asyncio.to_thread(encoder.entered.wait, PATIENCE_S)
+
+
+async def until(condition):
+    """Wait for what comes about in another task."""
+    while not condition():  # noqa: ASYNC110 - there is no event that tells
+        await asyncio.sleep(0.01)
 
 
 def submitted(batcher, numbers, modality="text"):
@@ -197,7 +204,7 @@ def test_a_lone_request_larger_than_the_queue_is_served():
 
 
 def test_a_killed_task_leaves_nobody_waiting():
-    """Those in the encoder, those in the queue and those who come later all get NotReadyError."""
+    """Those in the encoder and in the queue get NotReadyError; the task begins anew for later ones."""
 
     async def scenario(batcher, encoder):
         encoder.gate.clear()
@@ -207,12 +214,149 @@ def test_a_killed_task_leaves_nobody_waiting():
         await asyncio.sleep(0)
         batcher._task.cancel()
         results = await asyncio.gather(*running, *queued, return_exceptions=True)
-        assert not batcher.alive
-        with pytest.raises(NotReadyError):
-            await batcher.submit("text", views(4))
+        encoder.gate.set()
+        assert float((await batcher.submit("text", views(4)))[0]) == 8.0
         return results
 
     assert [type(result) for result in run(scenario)] == [NotReadyError] * 3
+
+
+def test_a_task_that_dies_again_and_again_is_left_dead():
+    """The third death within a minute is the last one: whoever comes then is told to call for help."""
+
+    async def scenario(batcher, _):
+        for _ in range(3):
+            assert batcher.alive
+            task = batcher._task
+            task.cancel()
+            await asyncio.wait({task})
+            await asyncio.sleep(0)
+        assert not batcher.alive
+        with pytest.raises(NotReadyError, match="restarted"):
+            await batcher.submit("text", views(4))
+        return True
+
+    assert run(scenario)
+
+
+def test_a_closed_batcher_stays_closed():
+    """Nobody is left waiting, and no new task begins."""
+
+    async def scenario(batcher, encoder):
+        encoder.gate.clear()
+        running = submitted(batcher, [1, 2])
+        await entered(encoder)
+        await batcher.close()
+        results = await asyncio.gather(*running, return_exceptions=True)
+        assert not batcher.alive
+        return [type(result) for result in results]
+
+    assert run(scenario) == [NotReadyError] * 2
+
+
+class Breakable:
+    """An encoder that raises `error` for every input while there is one."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def __call__(self, modality, views, normalize):  # noqa: ARG002 - as the batcher calls it
+        if self.error is not None and modality == "text":
+            raise self.error
+        return np.array([[float(each.tensor[0, 0])] for each in views], np.float32)
+
+
+def test_an_encoder_that_fails_with_everything_is_left_alone_until_it_works_again(monkeypatch):
+    """Its callers are refused at once, other encoders go on; a known-good sample tells when it is back."""
+    monkeypatch.setattr("service.batcher.FIRST_PROBE_S", 0.01)
+
+    async def scenario(batcher, _):
+        batcher.encode = broken = Breakable(RuntimeError("no more memory"))
+        failures = await asyncio.gather(*submitted(batcher, [1, 2]), return_exceptions=True)
+        assert [type(each) for each in failures] == [RuntimeError] * 2
+        await until(lambda: batcher.illness)
+        assert "text (RuntimeError)" in batcher.illness
+        assert "no more memory" not in batcher.illness
+        with pytest.raises(NotReadyError, match="text encoder fails"):
+            await batcher.submit("text", views(3))
+        assert float((await batcher.submit("image", views(3)))[0]) == 3.0
+        broken.error = None
+        await until(lambda: not batcher.illness)
+        return float((await batcher.submit("text", views(5)))[0])
+
+    assert run(scenario, probe=lambda _: views(0)) == 5.0
+
+
+def test_bad_input_is_no_illness():
+    """Where a known-good sample passes, the encoder is not to blame, however many callers have failed."""
+
+    async def scenario(batcher, _):
+        failures = await asyncio.gather(*submitted(batcher, [-1, -2, -3]), return_exceptions=True)
+        assert [type(each) for each in failures] == [RuntimeError] * 3
+        assert batcher.illness is None
+        return float((await batcher.submit("text", views(1)))[0])
+
+    assert run(scenario, probe=lambda _: views(0)) == 2.0
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names it."""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OutOfMemoryError("tried to allocate 20 GiB")])
+def test_too_little_memory_is_told_as_something_that_passes(error):
+    """503 with Retry-After in place of an unexpected error, whichever memory it was."""
+
+    async def scenario(batcher, _):
+        batcher.encode = Breakable(error)
+        return await asyncio.gather(*submitted(batcher, [1]), return_exceptions=True)
+
+    [failure] = run(scenario)
+    assert isinstance(failure, NotReadyError)
+    assert "out of memory" in failure.message
+
+
+class Panic(BaseException):
+    """What compiled code raises: no Exception."""
+
+
+def test_a_panic_in_the_encoder_reaches_its_caller_only():
+    """An error that is no Exception becomes one, and the batcher goes on."""
+
+    async def scenario(batcher, encoder):
+        batcher.encode = Breakable(Panic("index out of bounds"))
+        [failure] = await asyncio.gather(*submitted(batcher, [1]), return_exceptions=True)
+        batcher.encode = encoder
+        return failure, float((await batcher.submit("text", views(2)))[0])
+
+    failure, after = run(scenario)
+    assert isinstance(failure, RuntimeError)
+    assert "Panic" in str(failure)
+    assert after == 4.0
+
+
+def test_a_failed_batch_gives_its_memory_back_before_the_next_attempt():
+    """The error of the batch holds none of the encoder's variables while the items are tried one by one."""
+    alive = weakref.WeakSet()
+    seen = []
+
+    class Activation:
+        pass
+
+    async def scenario(batcher, _):
+        def encode(modality, views, normalize):
+            seen.append(len(alive))
+            if len(views) > 1:
+                activation = Activation()
+                alive.add(activation)
+                raise MemoryError
+            return np.zeros((1, 1), np.float32)
+
+        batcher.encode = encode
+        await asyncio.gather(*submitted(batcher, [1, 2]))
+        return seen
+
+    assert run(scenario) == [0, 0, 0]
 
 
 def test_an_encoder_that_answers_nonsense_fails_its_callers_only():

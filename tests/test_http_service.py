@@ -139,10 +139,14 @@ def test_a_data_folder_in_use_is_refused(serve, tmp_path):
 
 
 def test_a_dead_batcher_is_seen_and_nobody_hangs(serve):
-    """Its task killed: /readyz 503 with the reason, requests 503, /healthz still 200."""
+    """Its task killed until it stays dead: /readyz 503 with the reason, requests 503, /healthz still 200."""
     client = serve()
     batcher = client.app.state.engine.vectorizer.batcher
-    batcher._task.get_loop().call_soon_threadsafe(batcher._task.cancel)
+    loop = batcher._task.get_loop()
+    for _ in range(3):
+        task = batcher._task
+        loop.call_soon_threadsafe(task.cancel)
+        wait_for(lambda task=task: task.done() and (batcher._task is not task or not batcher.alive))
     wait_for(lambda: not batcher.alive)
     ready = client.get("/readyz")
     assert ready.status_code == 503

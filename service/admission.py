@@ -1,0 +1,71 @@
+"""Who may come in: bounded by number and expected wait, and where an overload lasts to a few batches."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from service.errors import OverloadedError
+from service.pace import Calm, Pace, retry_after_s
+
+# In a lasting overload: what may stand in line, twice what keeps the encoder busy, and so its delay.
+STANDING_BATCHES = 4
+# However many items they have: one request is in the encoder while the next one gets ready.
+FEWEST_REQUESTS = 2
+
+
+class Admission:
+    """`queue_limit`: most admitted items per modality; `max_wait_s`: longest expected wait [s]."""
+
+    def __init__(self, pace: Pace, queue_limit: int, max_wait_s: float = math.inf) -> None:
+        self.pace = pace
+        self.queue_limit = queue_limit
+        self.max_wait_s = max_wait_s
+        self.admitted: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
+        self._calm = Calm(pace)
+
+    @contextmanager
+    def room(self, items: Mapping[str, int]) -> Iterator[None]:
+        """Room for `items` (modality -> count) while inside. Raises OverloadedError where there is none."""
+        for modality, count in items.items():
+            self._check(modality, count)
+        self._change(items, 1)
+        try:
+            yield
+        finally:
+            self._change(items, -1)
+
+    def _change(self, items: Mapping[str, int], sign: int) -> None:
+        for modality, count in items.items():
+            self.admitted[modality] += sign * count
+            self._requests[modality] += sign
+        self._calm.look(self.admitted)
+
+    def _check(self, modality: str, count: int) -> None:
+        """A lone request is always let in, or what is larger than the queue could never be served."""
+        waiting = self.admitted[modality]
+        if not waiting:
+            return
+        wait_s = self.pace.wait_s(modality, self.admitted)
+        if waiting + count > self.queue_limit:
+            surplus = (waiting + count - self.queue_limit) / waiting
+            self._refuse(modality, f"at most {self.queue_limit} may", wait_s * min(1.0, surplus))
+        if wait_s > self.max_wait_s:
+            said = f"which takes {wait_s:.1f} s and may take {self.max_wait_s:g} s"
+            self._refuse(modality, said, wait_s - self.max_wait_s)
+        standing = STANDING_BATCHES * self.pace.batch_items(modality)
+        if (
+            waiting >= standing
+            and self._requests[modality] >= FEWEST_REQUESTS
+            and self._calm.lasting(modality)
+        ):
+            self._refuse(modality, f"at most {standing} may while the overload lasts", wait_s / 2)
+
+    def _refuse(self, modality: str, most: str, wait_s: float) -> None:
+        waiting = self.admitted[modality]
+        seconds = retry_after_s(wait_s)
+        message = f"{waiting} {modality} inputs wait, {most}; try again in {seconds} s"
+        raise OverloadedError(message, retry_after_s=seconds)
