@@ -17,7 +17,7 @@ async def engine_of(request: Request) -> Engine:
 async def ready_engine(request: Request) -> Engine:
     """Raises NotReadyError."""
     engine = await engine_of(request)
-    engine.check_ready()
+    engine.check_serving()
     return engine
 
 

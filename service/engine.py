@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from index import Store
+from index import Collection, Store
 from index.errors import StoreError
 from models.embedder import Embedder
-from models.errors import SensoriumError, UnknownModelError
+from models.errors import SensoriumError
 from models.media.limits import DEFAULT_LIMITS, Limits
-from models.modalities import MODALITIES, Modality
-from models.registry import entry_of
-from service.batcher import Batcher
+from models.modalities import Modality
 from service.daemon import in_daemon_thread
 from service.errors import NotReadyError, SettingError
 from service.loading import load_model
 from service.metrics import Gauges, Metrics
+from service.serving import Served, Serving, reason_of
 from service.settings import Settings
 from service.vectorizer import Vectorizer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-PREPARED_BATCHES = 2
 READERS = 2
 
 
@@ -59,25 +57,25 @@ def warm_up(embedder: Embedder) -> None:
 
 
 class Engine:
-    """`embedder` and `store` may be handed in; else they are loaded and opened from the settings.
+    """`embedder` (or several) and `store` may be handed in; else they come from the settings.
 
-    `on_failure` is called when loading has failed, after the reason was logged.
+    `on_failure` is called, after the reason was logged, where nothing can be loaded or the store not opened.
     """
 
     def __init__(
         self,
         settings: Settings,
-        embedder: Embedder | None = None,
+        embedder: Embedder | Sequence[Embedder] | None = None,
         store: Store | None = None,
         on_failure: Callable[[], None] | None = None,
     ) -> None:
         self.settings = settings
         self.failure: Exception | None = None
         self.metrics = Metrics()
-        self._embedder = embedder
+        given = [embedder] if isinstance(embedder, Embedder) else embedder or []
+        self.serving = Serving(settings, self.metrics, given)
         self._store = store
         self._owns_store = store is None
-        self._vectorizer: Vectorizer | None = None
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
@@ -91,20 +89,16 @@ class Engine:
 
     @property
     def embedder(self) -> Embedder:
-        """The loaded model. Raises NotReadyError."""
-        if self._embedder is None:
+        """The default model. Raises NotReadyError."""
+        found = self.serving.embedders.get(self.serving.default)
+        if found is None:
             raise NotReadyError(self.hindrance or "loading")
-        return self._embedder
-
-    @property
-    def loaded(self) -> Embedder | None:
-        """The model, None before it is loaded."""
-        return self._embedder
+        return found
 
     @property
     def senses(self) -> Mapping[str, Modality]:
-        """The modalities there are: those of the loaded model, before it is loaded those of all models."""
-        return MODALITIES if self._embedder is None else self._embedder.senses
+        """The modalities there are: those of the loaded models, before one is loaded those of all models."""
+        return self.serving.senses
 
     @property
     def store(self) -> Store:
@@ -115,44 +109,47 @@ class Engine:
 
     @property
     def vectorizer(self) -> Vectorizer:
-        """Parts -> vectors. Raises NotReadyError."""
-        if self._vectorizer is None:
-            raise NotReadyError(self.hindrance or "loading")
-        return self._vectorizer
+        """Parts -> vectors of the default model. Raises NotReadyError."""
+        return self.serving.get().vectorizer
 
     @property
     def hindrance(self) -> str | None:
-        """Why requests cannot be served now; None where they can."""
+        """Why the server is not ready; None where the default model serves and none is still loading."""
         if self.failure is not None:
-            return (
-                f"{self.settings.model} could not be loaded: {getattr(self.failure, 'message', self.failure)}"
-            )
-        if self._vectorizer is None:
-            return f"{self.settings.model} is still loading"
-        if not self._vectorizer.batcher.alive:
-            return "the encoders have stopped; the server has to be restarted"
-        return None
+            return f"{self.serving.default} could not be loaded: {reason_of(self.failure)}"
+        loading = [self.serving.default] if self._store is None else self.serving.waiting
+        if loading:
+            return f"{loading[0]} is still loading"
+        return self.serving.hindrance(self.serving.default)
 
     def check_ready(self) -> None:
-        """Raise NotReadyError with the reason where requests cannot be served now."""
+        """Raise NotReadyError with the reason where the server is not ready."""
         if self.hindrance is not None:
             raise NotReadyError(self.hindrance)
 
-    def check_model(self, name: str | None) -> None:
-        """Raise UnknownModelError unless `name` is the loaded model (or left out)."""
-        if name is not None and name != self.embedder.name:
-            known = "known but not loaded" if entry_of(name) else "not known"
-            raise UnknownModelError(
-                f"model {name!r} is {known}; this server has {self.embedder.name!r} loaded"
-            )
+    def check_serving(self) -> None:
+        """Raise NotReadyError with the reason where not a single model serves, or the store is not open."""
+        if self._store is None or not self.serving.all:
+            raise NotReadyError(self.hindrance or "loading")
+
+    def model(self, name: str | None = None) -> Served:
+        """The model of this name, left out: the default one. Raises UnknownModelError, NotReadyError."""
+        return self.serving.get(name)
+
+    def collection(self, name: str) -> Collection:
+        """A collection of one of the models that are loaded. Raises index errors, NotReadyError."""
+        identity = self.serving.identity_for(self.store.get(name))
+        return self.store.get(name, identity)
+
+    def model_of(self, collection: Collection) -> Served:
+        """The model that the collection belongs to. Raises NotReadyError."""
+        return self.serving.of(collection)
 
     def _readiness(self) -> Gauges:
         return {(): float(self.hindrance is None)}
 
     def _queued(self) -> Gauges:
-        if self._vectorizer is None:
-            return {}
-        return {(modality,): count for modality, count in self._vectorizer.batcher.admitted.items()}
+        return {(modality,): count for modality, count in self.serving.admitted.items()}
 
     def _shelved(self) -> Gauges:
         if self._store is None:
@@ -177,9 +174,9 @@ class Engine:
 
     async def start(self) -> None:
         """Begin to load and return at once, so that health can be asked for meanwhile."""
-        if self._embedder is not None and self._store is not None:
-            self._begin(self._embedder)
-        else:
+        for embedder in list(self.serving.embedders.values()):
+            self._begin(embedder)
+        if self.serving.waiting or self._store is None:
             self._loading = asyncio.create_task(self._load(), name="load")
 
     async def close(self) -> None:
@@ -187,8 +184,7 @@ class Engine:
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.wait({self._loading})
-        if self._vectorizer is not None:
-            await self._vectorizer.batcher.close()
+        await self.serving.close()
         self._readers.shutdown(cancel_futures=True)
         self._decoders.shutdown(cancel_futures=True)
         self._indexers.shutdown()
@@ -198,31 +194,33 @@ class Engine:
     async def _load(self) -> None:
         try:
             self._store = self._store or await asyncio.to_thread(opened, self.settings.data_dir)
-            if self._embedder is None:
-                self._embedder = await in_daemon_thread(self._load_model)
-            self._begin(self._embedder)
         except Exception as error:
-            self.failure = error
             known = isinstance(error, SensoriumError | StoreError)
             log.critical("loading failed: %s", error, exc_info=None if known else error)
-            if self._on_failure is not None:
-                self._on_failure()
+            self._give_up(error)
+            return
+        for name in self.serving.waiting:
+            await self._load_one(name)
+        if not self.serving.all:
+            self._give_up(self.serving.failures[self.serving.default])
 
-    def _load_model(self) -> Embedder:
-        embedder = load_model(self.settings)
-        warm_up(embedder)
-        return embedder
+    async def _load_one(self, name: str) -> None:
+        """One that cannot be loaded leaves the others alone."""
+
+        def load() -> Embedder:
+            embedder = load_model(self.settings, name)
+            warm_up(embedder)
+            return embedder
+
+        try:
+            self._begin(await in_daemon_thread(load))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told when that model is asked for
+            self.serving.fail(name, error)
 
     def _begin(self, embedder: Embedder) -> None:
-        batcher = Batcher(
-            lambda modality, views, normalize: embedder.encode(modality, views, normalize=normalize),
-            queue_limit=self.settings.queue_limit,
-            batch_views=self.settings.batch_views,
-            metrics=self.metrics,
-        )
-        batcher.start()
-        in_flight = PREPARED_BATCHES * self.settings.batch_views
-        limits = limits_of(self.settings)
-        self._vectorizer = Vectorizer(embedder, batcher, self._decoders, limits, in_flight)
-        extra = {"model": embedder.name, "modalities": list(embedder.modalities), "licence": embedder.licence}
-        log.info("ready", extra=extra)
+        self.serving.begin(embedder, self._decoders, limits_of(self.settings))
+
+    def _give_up(self, error: Exception) -> None:
+        self.failure = error
+        if self._on_failure is not None:
+            self._on_failure()

@@ -16,6 +16,7 @@ from service.engine import Engine
 from service.errors import LocatedError, fault_of
 from service.media_types import served_type
 from service.parts import Media, Part, Senses, Text
+from service.serving import Served
 from service.vectorizer import Embedded
 
 WEIGHT = "weight"
@@ -74,14 +75,14 @@ def item_of(draft: Draft, embedded: Embedded, senses: Senses) -> Item:
     )
 
 
-async def embed(engine: Engine, draft: Draft | Refused) -> Made | Refused:
+async def embed(model: Served, draft: Draft | Refused) -> Made | Refused:
     if isinstance(draft, Refused):
         return draft
     try:
-        embedded = await engine.vectorizer.embed(draft.part)
+        embedded = await model.vectorizer.embed(draft.part)
     except LocatedError as error:
         return refusal(draft, error)
-    return Made(draft, item_of(draft, embedded, engine.embedder.senses), embedded.notes)
+    return Made(draft, item_of(draft, embedded, model.embedder.senses), embedded.notes)
 
 
 def check(collection: Collection, made: Made | Refused, strangers: AbstractSet[str]) -> Made | Refused:
@@ -109,9 +110,10 @@ async def ingest(
 ) -> list[Stored | Refused]:
     """Embed and write what can be; the others' neighbours are not touched. Raises OverloadedError."""
     parts = [draft.part for draft in drafts if isinstance(draft, Draft)]
-    with engine.vectorizer.admission(parts):
-        embedded = await asyncio.gather(*(embed(engine, draft) for draft in drafts))
-    bound = engine.embedder.bound
+    model = engine.model_of(collection)
+    with model.vectorizer.admission(parts):
+        embedded = await asyncio.gather(*(embed(model, draft) for draft in drafts))
+    bound = model.embedder.bound
     strangers = await engine.in_index(collection.strangers, bound) if bound else set[str]()
     checked = [check(collection, each, strangers) for each in embedded]
     items = {each.item.id: each.item for each in checked if isinstance(each, Made)}

@@ -80,6 +80,7 @@ def lookup_in(engine: Engine, collection: Collection) -> Lookup:
 
 async def probes_of(engine: Engine, collection: Collection, query: Part, fusion: str) -> list[Probe]:
     """One probe, or with rank fusion one for each part of the query."""
+    vectorizer = engine.model_of(collection).vectorizer
     exclude = frozenset(leaf.content.id for leaf in leaves(query) if isinstance(leaf.content, Stored))
     several = fusion == "rrf" and isinstance(query.content, Fused)
     parts = query.content.parts if several and isinstance(query.content, Fused) else (query,)
@@ -87,10 +88,10 @@ async def probes_of(engine: Engine, collection: Collection, query: Part, fusion:
         message = "ranks can only be fused with weights above 0; use fusion `sum` to subtract"
         raise LocatedError(ParameterError(message), "fusion")
     lookup = lookup_in(engine, collection)
-    with engine.vectorizer.admission(parts):
+    with vectorizer.admission(parts):
         embedded = await asyncio.gather(
             *(
-                engine.vectorizer.embed(replace(part, weight=1.0) if several else part, lookup=lookup)
+                vectorizer.embed(replace(part, weight=1.0) if several else part, lookup=lookup)
                 for part in parts
             )
         )
@@ -235,9 +236,10 @@ async def search(
     Raises LocatedError for a query that cannot be used, index errors, OverloadedError.
     """
     probes = await probes_of(engine, collection, query, wanted.fusion)
-    wanted, notes = await engine.in_index(without_strangers, collection, wanted, engine.embedder.bound)
+    embedder = engine.model_of(collection).embedder
+    wanted, notes = await engine.in_index(without_strangers, collection, wanted, embedder.bound)
     notes += [note for probe in probes for note in probe.embedded.notes]
-    background = background_of(engine.embedder)
+    background = background_of(embedder)
     if wanted.plain:
         found = await engine.in_index(plain_search, collection, probes[0], wanted, background)
     else:

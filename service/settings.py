@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     model: str = Field(
         default="sensorium-small",
         description="model to serve: sensorium-small, imagebind-huge, imagebind-nano or open_clip:ARCH/TAG",
+    )
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="comma list of models to serve together, NAME or NAME=WEIGHTS, the first the default",
     )
     weights: Path | None = Field(
         default=None, description="file with the model's weights, in place of the usual ones"
@@ -73,7 +77,40 @@ class Settings(BaseSettings):
             return value
         return split(value) or None
 
-    @field_validator("bound", "cors_origins", mode="before")
+    @field_validator("bound", "cors_origins", "models", mode="before")
     @classmethod
     def _split_all(cls, value: object) -> object:
         return split(value) if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_model(cls, values: Any) -> Any:
+        """The first of `models` is the default one, unless `model` names it."""
+        given = values.get("models") or ()
+        first = next(iter(split(given) if isinstance(given, str) else given), None)
+        if first is None or values.get("model"):
+            return values
+        return {**values, "model": first.partition("=")[0]}
+
+    @field_validator("models")
+    @classmethod
+    def _named_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        names = [each.partition("=")[0] for each in given]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None or not all(names):
+            fault = f"{twice!r} is named twice" if twice else "a name is empty"
+            raise ValueError(f"{fault}; accepted is a list such as sensorium-small,imagebind-huge=PATH")
+        return given
+
+    @property
+    def served_models(self) -> tuple[str, ...]:
+        """The names of all models to serve, the default one first."""
+        others = (each.partition("=")[0] for each in self.models)
+        return (self.model, *(name for name in others if name != self.model))
+
+    def weights_of(self, model: str) -> Path | None:
+        """The file given for this model's weights, None for the usual ones."""
+        own = dict(each.partition("=")[::2] for each in self.models).get(model)
+        if own:
+            return Path(own)
+        return self.weights if model == self.model else None

@@ -103,18 +103,18 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def collection_named(engine: Engine, name: str | None) -> Collection:
-    """The collection, or the first of the loaded model's. Raises index errors."""
+    """The collection, or the first of the loaded models'. Raises index errors."""
     if name:
-        return engine.store.get(name, engine.embedder.identity)
+        return engine.collection(name)
     names = names_of(engine)
     if not names:
         raise index_errors.UnknownCollection("there is no collection yet; make one and fill it")
-    return engine.store.get(names[0], engine.embedder.identity)
+    return engine.collection(names[0])
 
 
 def names_of(engine: Engine) -> list[str]:
-    identity = engine.embedder.identity
-    return [each.name for each in engine.store.list() if each.identity == identity]
+    identities = {each.embedder.identity for each in engine.serving.all}
+    return [each.name for each in engine.store.list() if each.identity in identities]
 
 
 def media_path(collection: str, identifier: str) -> str:
@@ -187,9 +187,8 @@ def neighbours(collection: Collection, hits: Sequence[Hit], body: KnnRequest, ba
 async def knn_service(request: Request, engine: ReadyEngine) -> Answer:
     """The nearest items of one modality."""
     body = await read_json(request, KnnRequest)
-    senses = engine.embedder.senses
-    if body.modality not in senses:
-        raise LocatedError(unknown_modality(body.modality, senses), "modality")
+    if body.modality not in engine.senses:
+        raise LocatedError(unknown_modality(body.modality, engine.senses), "modality")
     collection = await engine.in_index(collection_named, engine, body.indice_name)
     query = await engine.in_reader(query_of, body, collection.name)
     wanted = Wanted(limit=body.num_result_ids or body.num_images, conditions={"modalities": [body.modality]})
@@ -201,7 +200,7 @@ async def knn_service(request: Request, engine: ReadyEngine) -> Answer:
 
 @router.get("/indices-list", response_model=list[str], responses=errors(503))
 async def indices_list(engine: ReadyEngine) -> Answer:
-    """The collections of the loaded model."""
+    """The collections of the loaded models."""
     return Answer(await engine.in_index(names_of, engine))
 
 

@@ -23,7 +23,7 @@ CREATED, UNCHANGED = 201, 200
 class CollectionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}, {"recall": 0.95}]})
 
-    model: str | None = Field(default=None, description="the loaded model's name; may be left out")
+    model: str | None = Field(default=None, description="one of the loaded models; left out, the default one")
     recall: float = Field(
         default=0.95, ge=0.9, le=0.999, description="share of the true neighbours that searches find"
     )
@@ -111,8 +111,7 @@ async def put_collection(
 ) -> Answer:
     """201 where it was made, 200 where it was there already, 409 where it belongs to another model."""
     wanted = body or CollectionRequest()
-    engine.check_model(wanted.model)
-    embedder = engine.embedder
+    embedder = engine.model(wanted.model).embedder
     collection, created = await engine.in_index(
         engine.store.create,
         name,

@@ -10,12 +10,12 @@ import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from models.embedder import Embedder
 from models.errors import ParameterError
 from models.modalities import Modality
 from service.answers import Answer
 from service.batcher import Vector
 from service.dependencies import ReadyEngine
-from service.engine import Engine
 from service.errors import LocatedError, UnknownPathError, unknown_modality
 from service.openapi import EMBEDDING_EXAMPLES, INPUTS, MaybeModality, ModalityName, errors, upload_body
 from service.parts import Media, Part, Senses
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=StrictRoute)
 class Options(BaseModel):
     """What may be asked of an embedding, whatever its input."""
 
-    model: str | None = Field(default=None, description="the loaded model's name; may be left out")
+    model: str | None = Field(default=None, description="one of the loaded models; left out, the default one")
     encoding_format: Literal["float", "base64"] | None = Field(
         default="float",
         validation_alias=AliasChoices("encoding_format", "embedding_type", "output_encoding"),
@@ -99,10 +99,8 @@ def known_modality(name: str, senses: Senses) -> str:
     return name
 
 
-def check_options(options: Options, engine: Engine) -> None:
-    """Raise UnknownModelError or LocatedError where the loaded model cannot do what is asked."""
-    engine.check_model(options.model)
-    embedder = engine.embedder
+def check_options(options: Options, embedder: Embedder) -> None:
+    """Raise LocatedError where the model cannot do what is asked."""
     if options.dimensions is None or options.dimensions == embedder.dim:
         return
     if not embedder.allows_shortening or options.dimensions > embedder.dim:
@@ -127,7 +125,7 @@ def encoded(vector: Vector, encoding_format: str | None) -> Vector | str:
 
 
 def listing(
-    embedded: Sequence[Embedded], options: Options, engine: Engine, files: Sequence[str] = ()
+    embedded: Sequence[Embedded], options: Options, embedder: Embedder, files: Sequence[str] = ()
 ) -> Answer:
     data = [
         {
@@ -143,19 +141,20 @@ def listing(
         entry["file"] = name
     tokens = sum(one.tokens for one in embedded)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return Answer({"object": "list", "model": engine.embedder.name, "data": data, "usage": usage})
+    return Answer({"object": "list", "model": embedder.name, "data": data, "usage": usage})
 
 
 @router.post("/embeddings", response_model=EmbeddingList, responses=errors(400, 404, 413, 415, 422, 429, 503))
 async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     """Vectors of texts, token ids and media; one failing input fails the request, its place in `param`."""
-    check_options(body, engine)
-    senses = engine.embedder.senses
+    model = engine.model(body.model)
+    check_options(body, model.embedder)
+    senses = model.embedder.senses
     strings = "text" if body.modality is None else known_modality(body.modality, senses)
     most = engine.settings.max_batch_items
     parts = await engine.in_reader(parts_of, vars(body), most, strings, senses)
-    embedded = await engine.vectorizer.embed_all(parts, normalize=body.normalize)
-    return listing(embedded, body, engine)
+    embedded = await model.vectorizer.embed_all(parts, normalize=body.normalize)
+    return listing(embedded, body, model.embedder)
 
 
 def decoder_params(modality: Modality, fields: dict[str, Any]) -> dict[str, Any]:
@@ -176,17 +175,18 @@ def decoder_params(modality: Modality, fields: dict[str, Any]) -> dict[str, Any]
 )
 async def embed_files(modality: ModalityName, request: Request, engine: ReadyEngine) -> Answer:
     """Vectors of uploaded files; form fields as in the part of the modality (`sample_rate`, `unit`, ..)."""
-    senses = engine.embedder.senses
-    if modality not in senses:
-        raise UnknownPathError(f"no modality {modality!r}; there are {', '.join(senses)}")
+    if modality not in engine.senses:
+        raise UnknownPathError(f"no modality {modality!r}; there are {', '.join(engine.senses)}")
     settings = engine.settings
     upload = await read_upload(request, settings.max_batch_items, settings.max_body_bytes)
     options = validated(UploadOptions, upload.fields)
-    check_options(options, engine)
-    params = decoder_params(senses[modality], options.model_extra or {})
+    model = engine.model(options.model)
+    check_options(options, model.embedder)
+    known_modality(modality, model.embedder.senses)
+    params = decoder_params(model.embedder.senses[modality], options.model_extra or {})
     parts = [
         Part(Media(modality, file.data, file.media_type, params), f"file[{i}]")
         for i, file in enumerate(upload.files)
     ]
-    embedded = await engine.vectorizer.embed_all(parts, normalize=options.normalize)
-    return listing(embedded, options, engine, [file.name for file in upload.files])
+    embedded = await model.vectorizer.embed_all(parts, normalize=options.normalize)
+    return listing(embedded, options, model.embedder, [file.name for file in upload.files])

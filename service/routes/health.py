@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from service.answers import Answer
 from service.dependencies import AnyEngine
 from service.openapi import errors
+from service.serving import reason_of
 
 router = APIRouter(tags=["health"])
 
@@ -19,9 +20,13 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    status: Literal["ready"]
+    """`model` is the default one; degraded: others of the settings could not be loaded, `failed` says why."""
+
+    status: Literal["ready", "degraded"]
     model: str
     modalities: list[str]
+    models: list[str]
+    failed: dict[str, str]
 
 
 @router.get("/healthz", response_model=Alive, responses=errors())
@@ -32,7 +37,15 @@ async def healthz() -> Answer:
 
 @router.get("/readyz", response_model=Ready, responses=errors(503))
 async def readyz(engine: AnyEngine) -> Answer:
-    """200 while requests can be served, else 503 with the reason."""
+    """200 while requests to the default model can be served, else 503 with the reason."""
     engine.check_ready()
     embedder = engine.embedder
-    return Answer({"status": "ready", "model": embedder.name, "modalities": embedder.modalities})
+    failed = {name: reason_of(error) for name, error in engine.serving.failures.items()}
+    facts = {
+        "status": "degraded" if failed else "ready",
+        "model": embedder.name,
+        "modalities": embedder.modalities,
+        "models": [each.embedder.name for each in engine.serving.all],
+        "failed": failed,
+    }
+    return Answer(facts)

@@ -115,17 +115,17 @@ def check_names(fields: FileFields, names: Collection[str]) -> None:
                 raise LocatedError(ParameterError(message), field)
 
 
-async def requested(request: Request, engine: Engine) -> list[Draft | Refused]:
+async def requested(request: Request, engine: Engine, senses: Senses) -> list[Draft | Refused]:
     """The items of a JSON body or a form. Raises LocatedError, RequestValidationError, WrongTypeError."""
     most = engine.settings.max_batch_items
     if is_json(request):
         body = await read_json(request, ItemsRequest)
-        return await engine.in_reader(drafts_of, body.items, most, engine.embedder.senses)
+        return await engine.in_reader(drafts_of, body.items, most, senses)
     if media_type_of(request) != "multipart/form-data":
         message = f"the body is {media_type_of(request)}; send application/json or multipart/form-data"
         raise WrongTypeError(message)
     upload = await read_upload(request, most, engine.settings.max_body_bytes)
-    fields = file_fields(dict(upload.fields), engine.embedder.senses)
+    fields = file_fields(dict(upload.fields), senses)
     check_names(fields, {file.name for file in upload.files})
     return await engine.in_reader(drafts_of_files, upload.files, fields)
 
@@ -158,8 +158,8 @@ async def store_items(name: CollectionName, request: Request, engine: ReadyEngin
 
     Where nothing could be stored the answer is 422, with `error` beside `results`.
     """
-    collection = await engine.in_index(engine.store.get, name, engine.embedder.identity)
-    drafts = await requested(request, engine)
+    collection = await engine.in_index(engine.collection, name)
+    drafts = await requested(request, engine, engine.model_of(collection).embedder.senses)
     results = await ingest(engine, collection, drafts)
     refused = [fault_of(each.error) for each in results if isinstance(each, Refused)]
     if len(refused) == len(results):
@@ -187,9 +187,8 @@ async def list_items(  # noqa: PLR0913, PLR0917 - the query's fields
     with_vector: bool = False,  # noqa: FBT001, FBT002 - a field of the query
 ) -> Answer:
     """A page of items in the order they were first stored."""
-    senses = engine.embedder.senses
-    if modality is not None and modality not in senses:
-        raise LocatedError(unknown_modality(modality, senses), "modality")
+    if modality is not None and modality not in engine.senses:
+        raise LocatedError(unknown_modality(modality, engine.senses), "modality")
     collection = await engine.in_index(engine.store.get, name)
     page = await engine.in_index(collection.page, limit, cursor, modality, with_vector=with_vector)
     items = [described(item) for item in page.items]

@@ -83,10 +83,10 @@ def registered(name: str) -> dict[str, Any]:
 
 
 def known_models(engine: Engine) -> dict[str, dict[str, Any]]:
-    """The registry's entries by name, the loaded model among them or added."""
+    """The registry's entries by name, the loaded ones among them or added."""
     known = {name: registered(name) for name in REGISTRY}
-    if engine.loaded is not None:
-        known[engine.loaded.name] = {**known.get(engine.loaded.name, {}), **loaded(engine.loaded)}
+    for name, embedder in engine.serving.embedders.items():
+        known[name] = {**known.get(name, {}), **loaded(embedder)}
     return known
 
 

@@ -106,10 +106,11 @@ def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
 @router.post("/search", response_model=SearchAnswer, responses=errors(400, 404, 409, 413, 415, 422, 429, 503))
 async def search_collection(name: CollectionName, body: SearchRequest, engine: ReadyEngine) -> Answer:
     """The items nearest to the query, whatever either of them is."""
-    most, senses = engine.settings.max_batch_items, engine.embedder.senses
+    collection = await engine.in_index(engine.collection, name)
+    embedder = engine.model_of(collection).embedder
+    most, senses = engine.settings.max_batch_items, embedder.senses
     check_modalities(body.modalities, senses)
     query = await engine.in_reader(parse_query, body.query, "query", most, senses)
-    collection = await engine.in_index(engine.store.get, name, engine.embedder.identity)
     wanted = Wanted(
         limit=body.limit,
         offset=body.offset,
@@ -127,4 +128,4 @@ async def search_collection(name: CollectionName, body: SearchRequest, engine: R
     )
     found, notes = await search(engine, collection, query, wanted)
     results = [result_object(each, body) for each in found]
-    return Answer({"results": results, "model": engine.embedder.name, "notes": notes})
+    return Answer({"results": results, "model": embedder.name, "notes": notes})

@@ -15,12 +15,11 @@ from models.errors import ParameterError
 from service.answers import Answer
 from service.batcher import Vector
 from service.dependencies import ReadyEngine
-from service.engine import Engine
 from service.errors import LocatedError, TooLargeError
 from service.openapi import INPUTS, errors
 from service.parts import Part, Text, parse_inputs
 from service.requests import StrictRoute
-from service.vectorizer import Embedded, unit
+from service.vectorizer import Embedded, Vectorizer, unit
 
 router = APIRouter(prefix="/v1", tags=["zero-shot"], route_class=StrictRoute)
 ERRORS = errors(400, 404, 413, 415, 422, 429, 503)
@@ -105,7 +104,9 @@ def templates_of(given: Sequence[str] | str) -> Sequence[str]:
     return templates
 
 
-async def label_vectors(engine: Engine, labels: Sequence[str], templates: Sequence[str]) -> Vector:
+async def label_vectors(
+    vectorizer: Vectorizer, labels: Sequence[str], templates: Sequence[str], size: int
+) -> Vector:
     """(labels, dim): for each label the unit mean of its prompts' unit vectors."""
     count = len(labels) * len(templates)
     if count > MOST_PROMPTS:
@@ -116,10 +117,7 @@ async def label_vectors(engine: Engine, labels: Sequence[str], templates: Sequen
         for i, label in enumerate(labels)
         for template in templates
     ]
-    size = engine.settings.max_batch_items
-    chunks = [
-        await engine.vectorizer.embed_all(prompts[start : start + size]) for start in range(0, count, size)
-    ]
+    chunks = [await vectorizer.embed_all(prompts[start : start + size]) for start in range(0, count, size)]
     vectors = np.stack([one.vector for chunk in chunks for one in chunk]).astype(np.float64)
     means = vectors.reshape(len(labels), len(templates), -1).mean(axis=1)
     return np.stack([unit(mean) for mean in means]).astype(np.float32)
@@ -143,31 +141,31 @@ def ranked(
 @router.post("/classify", response_model=ClassifyAnswer, responses=ERRORS)
 async def classify(body: ClassifyRequest, engine: ReadyEngine) -> Answer:
     """Which of the labels fits each input best."""
-    engine.check_model(body.model)
-    most, senses = engine.settings.max_batch_items, engine.embedder.senses
+    model = engine.model(body.model)
+    most, senses = engine.settings.max_batch_items, model.embedder.senses
     parts = await engine.in_reader(parse_inputs, body.input, "input", most, "text", senses)
-    labels = await label_vectors(engine, body.labels, templates_of(body.templates))
-    embedded = await engine.vectorizer.embed_all(parts)
+    labels = await label_vectors(model.vectorizer, body.labels, templates_of(body.templates), most)
+    embedded = await model.vectorizer.embed_all(parts)
     data = [
         {
             "index": i,
             "modality": one.modality,
-            "labels": ranked(one, labels, body, engine.embedder.temperature),
+            "labels": ranked(one, labels, body, model.embedder.temperature),
             "notes": one.notes,
         }
         for i, one in enumerate(embedded)
     ]
-    return Answer({"data": data, "model": engine.embedder.name})
+    return Answer({"data": data, "model": model.embedder.name})
 
 
 @router.post("/similarity", response_model=SimilarityAnswer, responses=ERRORS)
 async def similarity(body: SimilarityRequest, engine: ReadyEngine) -> Answer:
     """Cosines of every part of `a` with every part of `b`."""
-    engine.check_model(body.model)
-    most, senses = engine.settings.max_batch_items, engine.embedder.senses
+    model = engine.model(body.model)
+    most, senses = engine.settings.max_batch_items, model.embedder.senses
     a = await engine.in_reader(parse_inputs, body.a, "a", most, "text", senses)
     b = await engine.in_reader(parse_inputs, body.b, "b", most, "text", senses)
-    embedded = await engine.vectorizer.embed_all([*a, *b])
+    embedded = await model.vectorizer.embed_all([*a, *b])
     vectors = np.stack([one.vector for one in embedded])
     scores = np.clip(vectors[: len(a)] @ vectors[len(a) :].T, -1, 1)
-    return Answer({"scores": scores, "model": engine.embedder.name})
+    return Answer({"scores": scores, "model": model.embedder.name})
