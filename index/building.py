@@ -51,7 +51,7 @@ def build(rows: RowIds, present: Present, file: VectorFile) -> CompressedShelf:
         index.add_with_ids(vectors, some)
         truth.add(some, vectors)
     shelf = CompressedShelf(index, (), int(index.ntotal), file)
-    shelf.steps = measured(shelf.probe, truth, shelf.lists)
+    shelf.steps = measured(shelf.probe, truth, shelf.lists, shelf.built)
     return shelf
 
 

@@ -27,7 +27,8 @@ FEW_SHARE = 100
 """So many filtered rows, or this part of the shelf, have their 8-bit codes compared one by one."""
 MOST_SHARE = 4
 """Who asks for more than this part of the rows (a quarter) has all of them compared."""
-QUERY_BITS = 8
+QUERY_BITS = 4
+"""Bits of a query's numbers against one-bit codes; the authors of RaBitQ found that more add nothing."""
 WIDEN = 4
 
 

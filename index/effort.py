@@ -13,7 +13,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,18 @@ QUERIES = 192
 SPARE = 8
 """Rows fetched beyond those asked for: some belong to the same item, some are ties, some codes are wrong."""
 TARGETS = (0.90, 0.95, 0.98, 0.99, 0.999)
-RERANKS = {10: (2, 4, 8, 16, 32, 64, 128, 256), 100: (2, 4, 8, 16, 32, 64)}
+RERANKS = {10: (2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256), 100: (2, 3, 4, 6, 8, 12, 16, 32, 64)}
 """How many times more rows than asked for their 8-bit codes may be compared, by number of neighbours."""
-CAUTION = 0.8
+USUAL = {10: 32, 100: 16}
+"""Of those, more than this are tried last, since trying them takes long."""
+CAUTION = 0.9
 """The share of the allowed misses that is used: stored vectors make test queries, not the queries to come."""
 FINER = 2**0.25
 """The step from one number of lists that is tried to the next."""
-PROBES_CAUTION = 0.6
-"""The share that may be lost by not looking into a list; the rest of `CAUTION` is for rough codes."""
+WIDER = 4
+"""So many steps beyond the fewest lists that can do are tried: they may need fewer comparisons."""
+COMPARISON = 48
+"""What comparing an 8-bit code costs, fetched from anywhere, in one-bit codes that lie side by side."""
 GAP = 1.0
 """Length of the offset between queries and data against that of what tells the data apart. Unit vectors of
 CLIP's images and texts: 0.82 between their means (Liang et al. 2022, "Mind the Gap", arXiv 2203.02053)."""
@@ -120,24 +124,37 @@ class Truth:
         return float(np.mean(hits))
 
 
-def measured(probe: Probe, truth: Truth, lists: int) -> tuple[Step, ...]:
-    """Find the least effort for every target, by trying more and more lists, then fewer comparisons."""
-    return tuple(step for neighbours in RERANKS for step in _measured(probe, truth, lists, neighbours))
+def measured(probe: Probe, truth: Truth, lists: int, rows: int) -> tuple[Step, ...]:
+    """Find for every target the cheapest effort that reaches it on a shelf of so many `lists` and `rows`."""
+    return tuple(
+        step for neighbours in RERANKS for step in _measured(probe, truth, lists, rows / lists, neighbours)
+    )
 
 
-def _measured(probe: Probe, truth: Truth, lists: int, neighbours: int) -> Iterable[Step]:
-    def recall(effort: Effort) -> float:
-        return truth.recall(probe(truth.queries, neighbours + SPARE, effort), neighbours)
+def _measured(probe: Probe, truth: Truth, lists: int, length: float, neighbours: int) -> Iterable[Step]:
+    """Try more and more lists, each number of them with fewer and fewer comparisons."""
+    reranks = RERANKS[neighbours]
 
     @cache
-    def reached(probes: int) -> float:
-        return recall(Effort(probes, RERANKS[neighbours][-1]))
+    def recall(probes: int, rerank: int) -> float:
+        return truth.recall(probe(truth.queries, neighbours + SPARE, Effort(probes, rerank)), neighbours)
+
+    def cost(effort: Effort) -> float:
+        return effort.probes * length + COMPARISON * effort.rerank * (neighbours + SPARE)
+
+    def cheapest(wanted: float, most: int) -> Effort | None:
+        """Comparing `reranks[most]` times as many rows at most."""
+        least = bisect_left(widths, wanted, key=lambda probes: recall(probes, reranks[most]))
+        efforts = [
+            Effort(probes, reranks[bisect_left(reranks, wanted, hi=most, key=partial(recall, probes))])
+            for probes in widths[least : least + WIDER]
+        ]
+        return min(efforts, key=cost, default=None)
 
     widths = sorted({min(lists, math.ceil(FINER**step)) for step in range(4 * lists.bit_length() + 1)})
     for target in TARGETS:
-        least = bisect_left(widths, 1 - PROBES_CAUTION * (1 - target), key=reached)
-        if least == len(widths):
+        wanted = 1 - CAUTION * (1 - target)
+        effort = cheapest(wanted, reranks.index(USUAL[neighbours])) or cheapest(wanted, len(reranks) - 1)
+        if effort is None:
             return
-        probes = widths[least]
-        efforts = (Effort(probes, rerank) for rerank in RERANKS[neighbours])
-        yield Step(neighbours, target, next(e for e in efforts if recall(e) >= 1 - CAUTION * (1 - target)))
+        yield Step(neighbours, target, effort)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from index.errors import shown
 from index.filters import Filter
 from index.items import Items, Metadata, RowIds, Segment, StoredItem, Vector
 from index.needles import MOST
-from index.schema import ITEM_CHECKSUM
 
 _ITEM = "SELECT seq, id, modality, metadata, created_us FROM items WHERE id = ?"
 _PAGE = "SELECT seq, id, modality, metadata, created_us FROM items WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -165,17 +165,18 @@ def told(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, Told]
         errors.Damaged: one of the items is not what was stored.
     """
     found = connection.execute(
-        "SELECT row, items.id, metadata, start_s, end_s, rows.checksum, "  # noqa: S608 - a constant
-        f"{ITEM_CHECKSUM} = items.checksum "
+        "SELECT row, start_s, end_s, rows.checksum, items.checksum, items.id, metadata, "
+        "modality, coalesce(media, ''), coalesce(params, '') "
         "FROM json_each(?) JOIN rows ON row = value JOIN items ON seq = item",
         (json.dumps(list(rows)),),
     ).fetchall()
-    for _, identifier, *_, whole in found:
-        if not whole:
+    for *_, checksum, identifier, metadata, modality, media_name, params in found:
+        # As ITEM_CHECKSUM, which calls back from SQLite for every row.
+        if crc32(f"{identifier}{modality}{metadata}{media_name}{params}".encode()) != checksum:
             raise errors.Damaged(f"the item {shown(identifier)} is not what was stored")
     return {
         row: Told(identifier, metadata, _segment(start, end), checksum)
-        for row, identifier, metadata, start, end, checksum, _ in found
+        for row, start, end, checksum, _, identifier, metadata, *_ in found
     }
 
 
