@@ -4,6 +4,7 @@ from index import errors, filters
 from index.backup import Backup
 from index.collection import Collection
 from index.items import Hit, Info, Item, Page, Row, Segment, ShelfInfo, StoredItem
+from index.projection import Map
 from index.store import Store
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Hit",
     "Info",
     "Item",
+    "Map",
     "Page",
     "Row",
     "Segment",

@@ -21,6 +21,7 @@ from index.filters import Filter
 from index.hits import Hits
 from index.items import Hit, Info, Item, Page, ShelfInfo, StoredItem, Vector
 from index.places import PictureError
+from index.projection import Map, Maps
 from index.ranking import AnyShelf, Candidate
 from index.state import Connect, State
 
@@ -41,6 +42,7 @@ class Collection:
         self.recall = float(facts["recall"])
         self.keeps_media = facts["media"] == "original"
         self._hits = Hits()
+        self._maps = Maps(self._state.snapshot, self.dimension)
 
     @property
     def damage(self) -> errors.Damaged | None:
@@ -247,6 +249,17 @@ class Collection:
             self._state.distrust(wrong.modality)
             return found()
 
+    def map(self, limit: int) -> Map:
+        """Lay up to `limit` items out in the plane, a fixed sample of each modality where there are more.
+
+        The first time it takes as long as their principal components do; what is better comes later, and
+        after changes what was there before is given until it is made anew.
+
+        Raises:
+            errors.ParameterError: `limit` is below 1.
+        """
+        return self._maps.latest(validation.whole("limit", limit, 1))
+
     def wait_for_growth(self) -> None:
         """Return when no shelf is being built anew any more."""
         self._state.growth.wait()
@@ -257,6 +270,7 @@ class Collection:
 
     def close(self, *, save: bool = True) -> None:
         """Save the shelves, unless they are to be deleted, and let go of the files; `Store` does this."""
+        self._maps.stop()
         self._state.close(save=save)
 
     def _passing(self, connect: Connect, holds: Filter) -> NDArray[np.bool_]:

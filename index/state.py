@@ -116,6 +116,17 @@ class State:
                     opened.close()
                 return
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Read rows alone, in one state of them, for as long as it takes: writers do not wait."""
+        with self._damage_told(), ExitStack() as stack:
+            with self._gate.reading():
+                self._check_open()
+                connection = stack.enter_context(self._database.reading())
+                # A statement fixes the state that is read.
+                reads.top_item(connection)
+            yield connection
+
     def distrust(self, modality: str) -> None:
         """Have a shelf built anew from SQLite before it is searched again."""
         self.shelves.stale.add(modality)

@@ -30,6 +30,7 @@ from service.routes import (
     weaviate,
     zero_shot,
 )
+from service.routes import map as maps
 from service.settings import Settings
 
 DESCRIPTION = "Text, images, video, sound, depth, thermal pictures and movement in one searchable space."
@@ -41,6 +42,7 @@ ROUTERS = tuple(
         models,
         collections,
         search,
+        maps,
         media,
         items,
         zero_shot,
