@@ -53,9 +53,16 @@ class Background:
         return (score - self.mean) / self.spread
 
 
+def _median(scores: NDArray[np.float64]) -> float:
+    """As numpy's, which takes many times as long over so few."""
+    ordered = np.sort(scores)
+    middle = len(ordered) // 2
+    return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
 def background(prior: tuple[float, float] | None, scores: NDArray[np.float64], dimension: int) -> Background:
     """The prior (mean, spread), its mean moved towards the median of `scores`, (n,), of sampled rows."""
-    middle = float(np.median(scores)) if len(scores) >= FEWEST_ROWS else None
+    middle = _median(scores) if len(scores) >= FEWEST_ROWS else None
     if prior is None:
         random = 1 / math.sqrt(dimension)
         own = None if middle is None else (middle, math.sqrt(scores.std() * random))

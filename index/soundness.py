@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from time import perf_counter
 
 from index import errors
 from index.database import Database
@@ -14,6 +15,11 @@ from index.errors import shown
 from index.schema import ITEM_CHECKSUM, ROW_CHECKSUM
 
 log = logging.getLogger(__name__)
+
+WORK_S, REST = 0.005, 4
+"""A check in the background works so long [s], then rests so many times as long."""
+STEPS = 200
+"""SQLite's steps, each a few for a row, between two looks at the clock."""
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _UNDECODABLE = "Could not decode to UTF-8"
@@ -83,7 +89,8 @@ class Watch:
         self._database = database
         self._damaged = damaged
         self._connection: sqlite3.Connection | None = None
-        self._stopped = False
+        self._stopped = Event()
+        self._rested = 0.0
         self._thread = Thread(target=self._run, name="soundness")
 
     def start(self) -> None:
@@ -91,7 +98,7 @@ class Watch:
 
     def stop(self) -> None:
         """Break the check off and wait for its end."""
-        self._stopped = True
+        self._stopped.set()
         while self._thread.is_alive():
             if self._connection is not None:
                 self._connection.interrupt()
@@ -104,13 +111,24 @@ class Watch:
         except errors.Damaged as damage:
             self._damaged(damage)
         except sqlite3.Error:
-            if not self._stopped:
+            if not self._stopped.is_set():
                 log.exception("a database could not be checked")
 
     def _check(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._rested = perf_counter()
+        connection.set_progress_handler(self._rest, STEPS)
         try:
-            if not self._stopped:
+            if not self._stopped.is_set():
                 check(connection)
         finally:
             self._connection = None
+            connection.set_progress_handler(None, 0)
+
+    def _rest(self) -> bool:
+        """Leave the machine to those who search, most of the time; says whether to break off."""
+        worked = perf_counter() - self._rested
+        if worked > WORK_S:
+            self._stopped.wait(REST * worked)
+            self._rested = perf_counter()
+        return self._stopped.is_set()
