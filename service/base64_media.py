@@ -1,4 +1,4 @@
-"""Media inside JSON: base64, bare or as a data URI."""
+"""Media inside JSON: base64, bare or as a data URI; and what looks like an address in its place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*?;base64,", re.IGNORECA
 # As many characters as are decoded at once: a C call keeps all other threads waiting.
 SLICE = 1 << 20
 ACCEPTED = "send the file itself as base64, bare or as a data URI (data:image/png;base64,...)"
+
+
+def is_address(value: Any) -> bool:
+    """Whether `value` opens as `https://` and its like do, which no base64 does."""
+    return isinstance(value, str) and ADDRESS.match(value) is not None
 
 
 def decoded(encoded: str) -> bytes:
@@ -36,10 +41,6 @@ def media_of(value: Any) -> tuple[bytes, str | None]:
     """
     if not isinstance(value, str):
         raise ParameterError(f"media are strings; {ACCEPTED}")
-    if ADDRESS.match(value):
-        raise UnusableValueError(
-            f"fetching of addresses is not switched on; {ACCEPTED}", code="fetching_not_enabled"
-        )
     uri = DATA_URI.match(value)
     if uri is None and value[:5].lower() == "data:":
         raise UnusableValueError(f"malformed data URI; {ACCEPTED}", code="invalid_base64")

@@ -6,22 +6,30 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from index import Collection, Store
-from index.errors import StoreError
+from index.errors import Closed, Damaged, StoreError
 from models.embedder import Embedder
 from models.errors import SensoriumError
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import Modality
 from service.daemon import in_daemon_thread
 from service.errors import NotReadyError, SettingError
+from service.fetching.fetched import fetched_parts
+from service.fetching.fetcher import Fetcher
+from service.fetching.policy import Policy
+from service.label_sets import LabelSets
+from service.labels import LabelVectors
 from service.loading import load_model
 from service.metrics import Gauges, Metrics
+from service.parts import Part
 from service.serving import Served, Serving, reason_of
 from service.settings import Settings
+from service.tracing import span
 from service.vectorizer import Vectorizer
 
 log = logging.getLogger(__name__)
@@ -68,11 +76,15 @@ class Engine:
         embedder: Embedder | Sequence[Embedder] | None = None,
         store: Store | None = None,
         on_failure: Callable[[], None] | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self.settings = settings
+        self.fetcher = fetcher or Fetcher(Policy.of(settings))
         self.failure: Exception | None = None
         self.metrics = Metrics()
         given = [embedder] if isinstance(embedder, Embedder) else embedder or []
+        self.label_sets = LabelSets(settings.data_dir)
+        self.label_vectors = LabelVectors()
         self.serving = Serving(settings, self.metrics, given)
         self._store = store
         self._owns_store = store is None
@@ -85,6 +97,9 @@ class Engine:
         self.metrics.watch("queued_inputs", "Accepted and unanswered inputs", ("modality",), self._queued)
         self.metrics.watch(
             "shelf_vectors", "Vectors of a collection", ("collection", "modality"), self._shelved
+        )
+        self.metrics.watch(
+            "model_loaded", "1 for each model that serves", ("model", "identity"), self._models
         )
 
     @property
@@ -154,16 +169,20 @@ class Engine:
     def _shelved(self) -> Gauges:
         if self._store is None:
             return {}
-        return {
-            (each.name, modality): shelf.vectors
-            for each in self._store.list()
-            for modality, shelf in each.info().shelves.items()
-        }
+        found: dict[tuple[str, ...], float] = {}
+        for each in self._store.list():
+            with suppress(Damaged, Closed):  # damaged or dropped since
+                found |= {(each.name, name): shelf.vectors for name, shelf in each.info().shelves.items()}
+        return found
+
+    def _models(self) -> Gauges:
+        return {(each.embedder.name, each.embedder.identity): 1.0 for each in self.serving.all}
 
     async def in_index(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a call of the store in one of its threads."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._indexers, lambda: call(*args, **kwargs))
+        with span("index", call=getattr(call, "__name__", "call")):
+            return await loop.run_in_executor(self._indexers, lambda: call(*args, **kwargs))
 
     async def in_reader(self, call: Callable[..., T], *args: Any) -> T:
         """Run the reading of a body, which may be megabytes of base64, in a thread of its own kind.
@@ -171,6 +190,10 @@ class Engine:
         Those that decode may all be busy, and a full queue is to be told at once.
         """
         return await asyncio.get_running_loop().run_in_executor(self._readers, call, *args)
+
+    async def fetched(self, parts: Sequence[Part]) -> Sequence[Part]:
+        """The parts with the files that lie behind addresses. Raises LocatedError, OverloadedError."""
+        return await fetched_parts(parts, self.fetcher)
 
     async def start(self) -> None:
         """Begin to load and return at once, so that health can be asked for meanwhile."""
@@ -185,6 +208,7 @@ class Engine:
             self._loading.cancel()
             await asyncio.wait({self._loading})
         await self.serving.close()
+        await self.fetcher.close()
         self._readers.shutdown(cancel_futures=True)
         self._decoders.shutdown(cancel_futures=True)
         self._indexers.shutdown()

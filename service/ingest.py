@@ -14,6 +14,7 @@ from index.towers import mismatch
 from service.drafts import Draft, Refused
 from service.engine import Engine
 from service.errors import LocatedError, fault_of
+from service.fetching.fetched import fetched_drafts
 from service.media_types import served_type
 from service.parts import Media, Part, Senses, Text
 from service.serving import Served
@@ -109,6 +110,7 @@ async def ingest(
     engine: Engine, collection: Collection, drafts: Sequence[Draft | Refused]
 ) -> list[Stored | Refused]:
     """Embed and write what can be; the others' neighbours are not touched. Raises OverloadedError."""
+    drafts = await fetched_drafts(drafts, engine.fetcher)
     parts = [draft.part for draft in drafts if isinstance(draft, Draft)]
     model = engine.model_of(collection)
     with model.vectorizer.admission(parts):
@@ -119,6 +121,9 @@ async def ingest(
     items = {each.item.id: each.item for each in checked if isinstance(each, Made)}
     if items:
         await engine.in_index(collection.upsert, list(items.values()), bound)
+    for each in checked:
+        if isinstance(each, Refused):
+            engine.metrics.refused(fault_of(each.error).code)
     return [stored(each) if isinstance(each, Made) else each for each in checked]
 
 

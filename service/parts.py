@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from models.errors import ParameterError, SensoriumError
 from models.modalities import MODALITIES, Modality
-from service.base64_media import media_of
+from service.base64_media import is_address, media_of
 from service.errors import LocatedError, TooLargeError
 
 DEEPEST = 8
@@ -55,6 +55,15 @@ class Media:
 
 
 @dataclass(frozen=True)
+class Remote:
+    """A file that lies behind an address, until it is fetched (service/fetching)."""
+
+    modality: str
+    address: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Stored:
     """An item of the collection that is searched."""
 
@@ -74,7 +83,7 @@ class Fused:
     parts: tuple[Part, ...]
 
 
-Content: TypeAlias = Text | Tokens | Media | Stored | Ready | Fused
+Content: TypeAlias = Text | Tokens | Media | Remote | Stored | Ready | Fused
 
 
 @dataclass(frozen=True)
@@ -150,12 +159,19 @@ def kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
+def file_of(modality: str, value: Any, params: Mapping[str, Any]) -> Media | Remote:
+    """A file in base64, or the address of one."""
+    if is_address(value):
+        return Remote(modality, value, params)
+    return Media(modality, *media_of(value), params)
+
+
 def content_of_object(value: Mapping[str, Any], where: str, grammar: Grammar) -> Content:
     key = content_key(value, grammar)
     content, params = value[key], without(value, key, "weight")
     if key in grammar.media:
         refuse_unknown(params, tuple(grammar.senses[key].params), key)
-        return Media(key, *media_of(content), params)
+        return file_of(key, content, params)
     refuse_unknown(params, ("modality",) if key == "vector" else (), key)
     if key == "vector":
         return ready_of(content, params.get("modality", "text"), grammar.senses)
@@ -177,7 +193,7 @@ def openai_content(value: Mapping[str, Any], where: str, grammar: Grammar) -> Co
         raise ParameterError(f"`type` {name!r} is not known; accepted: {', '.join(('text', *OPENAI_MEDIA))}")
     modality, file = OPENAI_MEDIA[name]
     holder = value.get(name)
-    return Media(modality, *media_of(holder.get(file) if isinstance(holder, dict) else holder))
+    return file_of(modality, holder.get(file) if isinstance(holder, dict) else holder, {})
 
 
 def is_tokens(value: Sequence[Any]) -> bool:
@@ -194,7 +210,7 @@ def tokens_of(value: Sequence[Any]) -> Tokens:
 
 def content_of(value: Any, where: str, grammar: Grammar) -> Content:
     if isinstance(value, str):
-        return Text(value) if grammar.strings == "text" else Media(grammar.strings, *media_of(value))
+        return Text(value) if grammar.strings == "text" else file_of(grammar.strings, value, {})
     if isinstance(value, list):
         return tokens_of(value)
     if not isinstance(value, dict):

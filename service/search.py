@@ -87,6 +87,7 @@ async def probes_of(engine: Engine, collection: Collection, query: Part, fusion:
     if several and min(part.weight for part in parts) <= 0:
         message = "ranks can only be fused with weights above 0; use fusion `sum` to subtract"
         raise LocatedError(ParameterError(message), "fusion")
+    parts = tuple(await engine.fetched(parts))
     lookup = lookup_in(engine, collection)
     with vectorizer.admission(parts):
         embedded = await asyncio.gather(

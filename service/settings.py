@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.access.keyring import Keyring
+from service.access.rates import parse_rate
 
 
 def split(value: str) -> tuple[str, ...]:
@@ -18,7 +21,12 @@ class Settings(BaseSettings):
     """`SENSORIUM_PORT=9000` sets `port`, and so on; an empty value counts as not set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SENSORIUM_", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="SENSORIUM_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        # Errors would print keys.
+        hide_input_in_errors=True,
     )
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
@@ -43,6 +51,10 @@ class Settings(BaseSettings):
     device: str = Field(default="cpu", description="where the encoders run: cpu, cuda, cuda:1")
     precision: str = Field(default="fp32", description="number format of the encoders: fp32 or bf16")
     data_dir: Path = Field(default=Path("data"), description="folder of the collections (made if absent)")
+    gallery: bool = Field(
+        default=True,
+        description="hang sample media into a collection `gallery` at the very first start",
+    )
     max_body_bytes: int = Field(default=50_000_000, ge=1, description="largest request body [bytes]")
     max_batch_items: int = Field(default=256, ge=1, description="most inputs, items or parts in one request")
     max_pixels: int = Field(
@@ -62,13 +74,64 @@ class Settings(BaseSettings):
     index_threads: int = Field(
         default=4, ge=1, le=256, description="threads that search and write collections"
     )
+    ingest_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="comma list of folders that jobs may read (`POST /v1/jobs`)"
+    )
+    ingest_processes: int = Field(
+        default=0, ge=0, le=256, description="processes that decode for a job (0: cores less one, at most 8)"
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="comma list of other origins whose pages may ask this server (`*`: any)",
     )
+    api_keys: SecretStr | None = Field(
+        default=None,
+        description="who may ask: file of hashed keys (`sensorium keys new`), or comma list of NAME:SCOPES:KEY",
+    )
+    rate_limit: Annotated[dict[str, float], NoDecode] = Field(
+        default_factory=dict,
+        description="most per minute of each key (or address): requests=600,seconds=3600,pixels=5e8",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="comma list of its names, for a server of this machine only that has no keys",
+    )
+    fetch: Literal["off", "public"] = Field(
+        default="off", description="fetch files whose https addresses callers send: off, or from public hosts"
+    )
+    fetch_http: bool = Field(default=False, description="fetch from http addresses too")
+    fetch_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="comma list of the only hosts to fetch from; `*.example.org`: all below"
+    )
+    fetch_timeout_s: float = Field(default=10.0, gt=0, description="longest fetch of one file [s]")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe log line"
     )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="log lines as JSON objects, or as text for people"
+    )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return split(value) if isinstance(value, str) else value
+
+    @field_validator("rate_limit", mode="before")
+    @classmethod
+    def _rate(cls, value: object) -> object:
+        return parse_rate(value) if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _readable_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            Keyring(value.get_secret_value())
+        return value
+
+    @field_validator("ingest_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        return split(value) if isinstance(value, str) else value
 
     @field_validator("modalities", mode="before")
     @classmethod
@@ -77,7 +140,7 @@ class Settings(BaseSettings):
             return value
         return split(value) or None
 
-    @field_validator("bound", "cors_origins", "models", mode="before")
+    @field_validator("bound", "cors_origins", "models", "fetch_hosts", mode="before")
     @classmethod
     def _split_all(cls, value: object) -> object:
         return split(value) if isinstance(value, str) else value

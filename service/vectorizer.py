@@ -18,9 +18,11 @@ from models.errors import ParameterError
 from models.media.limits import Limits
 from models.samples import TextSample
 from service.access.metering import charge
+from service.base64_media import ACCEPTED
 from service.batcher import Batcher, Vector
 from service.errors import LocatedError, UnusableValueError
-from service.parts import Content, Fused, Media, Part, Ready, Stored, Text, Tokens, leaves
+from service.parts import Content, Fused, Media, Part, Ready, Remote, Stored, Text, Tokens, leaves
+from service.tracing import span
 
 # A blend shorter than this share of its weights has no direction worth searching.
 SHORTEST_BLEND = 1e-5
@@ -114,6 +116,9 @@ class Vectorizer:
             return Embedded(self._ready(content, normalize=normalize), content.modality)
         if isinstance(content, Stored):
             return await lookup(content.id)
+        if isinstance(content, Remote):
+            message = f"addresses are not fetched here; {ACCEPTED}"
+            raise UnusableValueError(message, code="fetching_not_enabled")
         return await self._encode(content, normalize=normalize)
 
     async def _encode(self, content: Encodable, *, normalize: bool) -> Embedded:
@@ -121,7 +126,8 @@ class Vectorizer:
         self.embedder.tower(modality)
         async with self._in_flight:
             loop = asyncio.get_running_loop()
-            views = await loop.run_in_executor(self.threads, copy_context().run, self._prepare, content)
+            with span("decode", modality=modality):
+                views = await loop.run_in_executor(self.threads, copy_context().run, self._prepare, content)
             vector = await self.batcher.submit(modality, views, normalize=normalize)
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
 

@@ -4,6 +4,7 @@ import re
 import struct
 import zlib
 from functools import cache
+from itertools import pairwise
 
 NAME = re.compile(rb"[A-Za-z][A-Za-z0-9 ]{3}")
 EDGES = (0, 1, 2, 3, 7, 8, 16, 127, 128, 255, 256, 1024, 4096, 32_767, 32_768, 65_535, 65_536, 2**20, 2**24,
@@ -114,6 +115,9 @@ def digits(data, chance, _):
 DAMAGE = (flip, overwrite, truncate, remove, insert, repeat, splice, size, size, named_size, named_size,
           duplicate_chunk, digits)  # fmt: skip
 
+# These leave everything where it was, so that decoders come further into the file.
+IN_PLACE = (flip, overwrite, size, named_size)
+
 
 def repaired_png(data):
     """Chunks with the checksums of what they hold now; the rest as it is."""
@@ -148,7 +152,7 @@ def ogg_checksum(page):
 
 def repaired_ogg(data):
     fixed, starts = bytearray(data), [match.start() for match in re.finditer(rb"OggS", data)]
-    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+    for start, end in pairwise([*starts, len(data)]):
         if start + 26 < end < start + 20_000:
             fixed[start + 22 : start + 26] = bytes(4)
             fixed[start + 22 : start + 26] = struct.pack("<I", ogg_checksum(fixed[start:end]))
@@ -159,10 +163,11 @@ REPAIRS = {"png": repaired_png, "ogg": repaired_ogg}
 
 
 def damaged(kind, original, others, chance):
-    """`original` after one to MOST_STEPS damages; checksums are mended half of the time."""
+    """`original` after one damage in place or up to MOST_STEPS of any kind; half of the checksums mended."""
     data = bytearray(original)
-    for _ in range(chance.randint(1, MOST_STEPS)):
-        chance.choice(DAMAGE)(data, chance, others)
+    kinds, steps = chance.choice(((IN_PLACE, 1), (DAMAGE, chance.randint(1, MOST_STEPS))))
+    for _ in range(steps):
+        chance.choice(kinds)(data, chance, others)
         del data[LARGEST_FILE:]
         data = data or bytearray(b"\0")
     return REPAIRS[kind](bytes(data)) if kind in REPAIRS and chance.random() < 0.5 else bytes(data)

@@ -152,7 +152,7 @@ async def embed(body: EmbeddingsRequest, engine: ReadyEngine) -> Answer:
     senses = model.embedder.senses
     strings = "text" if body.modality is None else known_modality(body.modality, senses)
     most = engine.settings.max_batch_items
-    parts = await engine.in_reader(parts_of, vars(body), most, strings, senses)
+    parts = await engine.fetched(await engine.in_reader(parts_of, vars(body), most, strings, senses))
     embedded = await model.vectorizer.embed_all(parts, normalize=body.normalize)
     return listing(embedded, body, model.embedder)
 

@@ -3,53 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.embedder import TOWER_OF
-from models.errors import ParameterError
+from models.errors import SensoriumError
 from service.answers import Answer
 from service.batcher import Vector
 from service.dependencies import ReadyEngine
-from service.errors import LocatedError, TooLargeError
+from service.engine import Engine
+from service.errors import LocatedError
+from service.labels import MOST_STORED_PROMPTS, Labels, LabelsField, TemplatesField, check_prompts
 from service.openapi import INPUTS, errors
-from service.parts import Part, Text, parse_inputs
+from service.parts import parse_inputs
 from service.requests import StrictRoute
-from service.vectorizer import Embedded, Vectorizer, unit
+from service.vectorizer import Embedded
 
 router = APIRouter(prefix="/v1", tags=["zero-shot"], route_class=StrictRoute)
 ERRORS = errors(400, 404, 413, 415, 422, 429, 503)
-MOST_PROMPTS = 10_000
-
-TEMPLATES: Mapping[str, Sequence[str]] = MappingProxyType(
-    {
-        "plain": ("{}",),
-        "photo": ("a photo of a {}.", "a picture of a {}.", "{}"),
-        "sound": ("the sound of {}.", "a recording of {}.", "{}"),
-        "depth": ("a depth map of a {}.", "a photo of a {}.", "{}"),
-        "thermal": ("a thermal photo of a {}.", "an infrared picture of a {}.", "{}"),
-        "movement": ("a person {}.", "{}"),
-    }
-)
+PLAIN = "plain"
 
 
 class ClassifyRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"input": "a bark in the night", "labels": ["dog", "cat", "rain"]}]},
+        json_schema_extra={
+            "examples": [
+                {"input": "a bark in the night", "labels": ["dog", "cat", "rain"]},
+                {
+                    "input": "a bark in the night",
+                    "labels": ["dog", "cat"],
+                    "templates": "imagebind",
+                    "top_k": 1,
+                },
+            ]
+        },
     )
 
-    model: str | None = None
+    model: str | None = Field(default=None, description="one of the loaded models; left out, the default one")
     input: Annotated[Any, INPUTS]
-    labels: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)
-    templates: list[str] | str = Field(
-        default="plain", description=f"prompts with {{}} for the label, or one of {', '.join(TEMPLATES)}"
+    labels: LabelsField = Field(default=None, description="what the inputs may be called, each once")
+    label_set: str | None = Field(default=None, description="name of a stored set, in place of `labels`")
+    templates: TemplatesField = Field(
+        default=None,
+        description="prompts with {} for the label, or their name; by default those of the set, or bare labels",
     )
     top_k: int = Field(default=5, ge=1)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> ClassifyRequest:
+        if (self.labels is None) == (self.label_set is None):
+            raise ValueError("give either `labels` or `label_set`")
+        return self
 
 
 class Label(BaseModel):
@@ -89,52 +97,32 @@ class SimilarityAnswer(BaseModel):
     model: str
 
 
-def templates_of(given: Sequence[str] | str) -> Sequence[str]:
-    """Prompts with a place for the label. Raises LocatedError."""
-    templates = TEMPLATES.get(given, ()) if isinstance(given, str) else given
-    if not templates:
-        known = ", ".join(TEMPLATES)
-        raise LocatedError(
-            ParameterError(f"`templates` is a list of prompts, or one of {known}"), "templates"
-        )
-    for i, template in enumerate(templates):
-        if "{}" not in template:
-            message = f"the template {template!r} has no {{}} where the label goes"
-            raise LocatedError(ParameterError(message), f"templates[{i}]")
-    return templates
-
-
-async def label_vectors(
-    vectorizer: Vectorizer, labels: Sequence[str], templates: Sequence[str], size: int
-) -> Vector:
-    """(labels, dim): for each label the unit mean of its prompts' unit vectors."""
-    count = len(labels) * len(templates)
-    if count > MOST_PROMPTS:
-        message = f"{count} prompts (labels times templates); at most {MOST_PROMPTS} are allowed"
-        raise LocatedError(TooLargeError(message), "labels")
-    prompts = [
-        Part(Text(template.replace("{}", label)), f"labels[{i}]")
-        for i, label in enumerate(labels)
-        for template in templates
-    ]
-    chunks = [await vectorizer.embed_all(prompts[start : start + size]) for start in range(0, count, size)]
-    vectors = np.stack([one.vector for chunk in chunks for one in chunk]).astype(np.float64)
-    means = vectors.reshape(len(labels), len(templates), -1).mean(axis=1)
-    return np.stack([unit(mean) for mean in means]).astype(np.float32)
+async def labels_of(engine: Engine, body: ClassifyRequest) -> Labels:
+    """Those of the request, or of the set it names; templates of the request win. Raises LocatedError."""
+    if body.label_set is None:
+        labels = Labels(body.labels or (), body.templates or PLAIN)
+        check_prompts(labels.labels, labels.templates)
+        return labels
+    try:
+        stored = await engine.in_index(engine.label_sets.get, body.label_set)
+    except SensoriumError as error:
+        raise LocatedError(error, "label_set") from error
+    templates = body.templates or stored.templates
+    check_prompts(stored.labels, templates, MOST_STORED_PROMPTS)
+    return Labels(stored.labels, templates, engine.label_sets.folder(stored.name))
 
 
 def ranked(
-    one: Embedded, labels: Vector, body: ClassifyRequest, temperature: Mapping[str, float]
+    one: Embedded, vectors: Vector, labels: Sequence[str], top_k: int, temperature: Mapping[str, float]
 ) -> list[dict[str, Any]]:
     """The best labels; probabilities are over all of them."""
-    scores = labels @ one.vector
+    scores = np.clip(vectors @ one.vector, -1, 1)
     scaled = scores * temperature.get(TOWER_OF.get(one.modality, one.modality), 1.0)
     weights = np.exp((scaled - scaled.max()).astype(np.float64))
     probabilities = weights / weights.sum()
-    order = np.argsort(-scores, kind="stable")[: body.top_k]
+    order = np.argsort(-scores, kind="stable")[:top_k]
     return [
-        {"label": body.labels[i], "probability": float(probabilities[i]), "score": float(scores[i])}
-        for i in order
+        {"label": labels[i], "probability": float(probabilities[i]), "score": float(scores[i])} for i in order
     ]
 
 
@@ -144,13 +132,17 @@ async def classify(body: ClassifyRequest, engine: ReadyEngine) -> Answer:
     model = engine.model(body.model)
     most, senses = engine.settings.max_batch_items, model.embedder.senses
     parts = await engine.in_reader(parse_inputs, body.input, "input", most, "text", senses)
-    labels = await label_vectors(model.vectorizer, body.labels, templates_of(body.templates), most)
+    parts = list(await engine.fetched(parts))
+    labels = await labels_of(engine, body)
     embedded = await model.vectorizer.embed_all(parts)
+    found = [one.modality for one in embedded]
+    vectors = await engine.label_vectors.by_modality(model, labels, found)
+    temperature = model.embedder.temperature
     data = [
         {
             "index": i,
             "modality": one.modality,
-            "labels": ranked(one, labels, body, model.embedder.temperature),
+            "labels": ranked(one, vectors[one.modality], labels.labels, body.top_k, temperature),
             "notes": one.notes,
         }
         for i, one in enumerate(embedded)
@@ -165,7 +157,7 @@ async def similarity(body: SimilarityRequest, engine: ReadyEngine) -> Answer:
     most, senses = engine.settings.max_batch_items, model.embedder.senses
     a = await engine.in_reader(parse_inputs, body.a, "a", most, "text", senses)
     b = await engine.in_reader(parse_inputs, body.b, "b", most, "text", senses)
-    embedded = await model.vectorizer.embed_all([*a, *b])
+    embedded = await model.vectorizer.embed_all(await engine.fetched([*a, *b]))
     vectors = np.stack([one.vector for one in embedded])
     scores = np.clip(vectors[: len(a)] @ vectors[len(a) :].T, -1, 1)
     return Answer({"scores": scores, "model": model.embedder.name})

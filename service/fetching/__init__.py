@@ -1,0 +1,1 @@
+"""Files behind addresses that callers send: fetched from public hosts only, where the operator wants it."""
