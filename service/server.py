@@ -25,7 +25,7 @@ def run(settings: Settings) -> int:
     def stop() -> None:
         server.should_exit = True
 
-    app = create_app(settings, on_failure=stop)
+    app = create_app(settings, on_failure=stop, with_gallery=settings.gallery)
     config = uvicorn.Config(
         app,
         host=settings.host,

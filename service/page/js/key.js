@@ -1,0 +1,30 @@
+// The API key, kept for this tab alone.
+import { byId } from "./dom.js";
+
+const NAME = "sensorium-key";
+let asking = null;
+
+export const storedKey = () => sessionStorage.getItem(NAME) ?? "";
+
+function open(why) {
+  return new Promise((resolve) => {
+    const dialog = byId("key");
+    byId("key-why").textContent = `${why} It is kept in this tab alone, until you close it.`;
+    const settle = () => {
+      if (!byId("key-value").value) return dialog.showModal();
+      sessionStorage.setItem(NAME, byId("key-value").value.trim());
+      byId("key-value").value = "";
+      dialog.removeEventListener("close", settle);
+      return resolve();
+    };
+    dialog.addEventListener("close", settle);
+    dialog.showModal();
+  });
+}
+
+/** Ask once for a key, however many requests want it; `used` is the one that was refused. */
+export async function askKey(why, used) {
+  if (storedKey() !== used) return;
+  asking ??= open(why).finally(() => { asking = null; });
+  await asking;
+}
