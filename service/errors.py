@@ -78,6 +78,12 @@ class UnknownPathError(SensoriumError):
     code = "unknown_modality"
 
 
+class UnknownLabelSetError(SensoriumError):
+    """No label set of this name."""
+
+    code = "label_set_not_found"
+
+
 class UnusableValueError(SensoriumError):
     """A well-formed value that cannot be used, such as malformed base64 or weights that cancel out."""
 
@@ -109,6 +115,7 @@ TABLE: Mapping[type[Exception], tuple[int, str]] = MappingProxyType(
         index_errors.ParameterError: (400, INVALID),
         UnknownModelError: (404, INVALID),
         UnknownPathError: (404, INVALID),
+        UnknownLabelSetError: (404, INVALID),
         index_errors.UnknownCollection: (404, INVALID),
         index_errors.UnknownItem: (404, INVALID),
         index_errors.NoMedia: (404, INVALID),

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from index import Store
 from service.cli import cli
+from service.label_sets import LabelSets
 from tests.index_samples import collection_in, item
 
 
@@ -161,3 +162,16 @@ def test_one_collection_comes_back_beside_the_others(copied):
     with Store.open(data):
         used = sensorium("restore", copy, "--data-dir", data, "--collection", "things")
     assert "in use by another process" in used.stderr
+
+
+def test_label_sets_come_along(copied):
+    """In a backup and back again; a collection that is restored alone brings none."""
+    copy, data = copied
+    LabelSets(data).put("zoo", ["dog", "cat"], "clip-7")
+    fresh, alone = copy.with_name("fresh"), copy.with_name("alone")
+    second = copy.with_name("second")
+    assert sensorium("backup", second, "--data-dir", data).exit_code == 0
+    assert sensorium("restore", second, "--data-dir", fresh).exit_code == 0
+    assert LabelSets(fresh).get("zoo") == LabelSets(data).get("zoo")
+    assert sensorium("restore", second, "--data-dir", alone, "--collection", "other").exit_code == 0
+    assert LabelSets(alone).all() == []

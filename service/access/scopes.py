@@ -30,6 +30,10 @@ ROUTES: Mapping[tuple[str, str], str] = MappingProxyType(
         ("POST", "/v1/embeddings/{modality}"): READ,
         ("POST", "/v1/classify"): READ,
         ("POST", "/v1/similarity"): READ,
+        ("GET", "/v1/label-sets"): READ,
+        ("GET", "/v1/label-sets/{name}"): READ,
+        ("PUT", "/v1/label-sets/{name}"): WRITE,
+        ("DELETE", "/v1/label-sets/{name}"): WRITE,
         # collections: made by those who fill them, but thrown away as a whole only by an administrator
         ("GET", "/v1/collections"): READ,
         ("GET", NAMED): READ,

@@ -31,15 +31,17 @@ def backup(
     destination: Annotated[Path, typer.Argument(help="New or empty folder for the copy.")],
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Copy all collections, each as it is at one moment; a server may go on reading and writing meanwhile.
+    """Copy all collections, each as it is at one moment, and label sets; a server may go on meanwhile.
 
     The copy is checked, takes its place as a whole, and is a data folder itself. Whatever is damaged is left
     out and named on stderr; the exit code is then 1.
     """
     from index import Store, errors  # noqa: PLC0415 - loads faiss
+    from service.label_sets import LabelSets  # noqa: PLC0415 - loads faiss
 
     try:
         told = Store.back_up(data_dir, destination)
+        LabelSets(data_dir).copy_to(destination)
     except (errors.StoreError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -22,9 +22,12 @@ def restore(
     No server may run on the folder. All of it is checked first; nothing that is whole is ever replaced.
     """
     from index import Store, errors  # noqa: PLC0415 - loads faiss
+    from service.label_sets import LabelSets  # noqa: PLC0415 - loads faiss
 
     try:
         told = Store.restore(source, data_dir, collection)
+        if collection is None:
+            LabelSets(source).copy_to(data_dir)
     except (errors.StoreError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -49,7 +49,7 @@ class ClassifyRequest(BaseModel):
     label_set: str | None = Field(default=None, description="name of a stored set, in place of `labels`")
     templates: TemplatesField = Field(
         default=None,
-        description="prompts with {} for the label, or their name; by default those of the set, or bare labels",
+        description="prompts with {} for the label, or their name; by default those of the set, or none",
     )
     top_k: int = Field(default=5, ge=1)
 
