@@ -41,8 +41,3 @@ def array_of(views: Views) -> np.ndarray:
 def views_of(array: np.ndarray, notes: tuple[str, ...], tokens: int) -> Views:
     """The inverse of `array_of`; the array is the views' from now on."""
     return Views(torch.from_numpy(array), notes, tokens)
-
-
-def one_thread() -> None:
-    """Let torch use one thread in this process: as many processes work beside it as there are cores."""
-    torch.set_num_threads(1)

@@ -14,10 +14,13 @@ from pydantic import ValidationError
 from service import logs
 from service.commands.backup import backup
 from service.commands.bind import bind
+from service.commands.classify import classify
 from service.commands.evaluate import evaluate
+from service.commands.ingest import ingest
 from service.commands.mcp import mcp
 from service.commands.reembed import reembed
 from service.commands.restore import restore
+from service.commands.search import search
 from service.commands.train import train
 from service.settings import Settings
 
@@ -160,10 +163,13 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     {
         "backup": backup,
         "bind": bind,
+        "classify": classify,
         "evaluate": evaluate,
+        "ingest": ingest,
         "mcp": mcp,
         "reembed": reembed,
         "restore": restore,
+        "search": search,
         "train": train,
     }
 )

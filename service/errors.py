@@ -84,6 +84,12 @@ class UnknownLabelSetError(SensoriumError):
     code = "label_set_not_found"
 
 
+class UnknownJobError(SensoriumError):
+    """No job of this id."""
+
+    code = "job_not_found"
+
+
 class UnusableValueError(SensoriumError):
     """A well-formed value that cannot be used, such as malformed base64 or weights that cancel out."""
 
@@ -115,6 +121,7 @@ TABLE: Mapping[type[Exception], tuple[int, str]] = MappingProxyType(
         index_errors.ParameterError: (400, INVALID),
         UnknownModelError: (404, INVALID),
         UnknownPathError: (404, INVALID),
+        UnknownJobError: (404, INVALID),
         UnknownLabelSetError: (404, INVALID),
         index_errors.UnknownCollection: (404, INVALID),
         index_errors.UnknownItem: (404, INVALID),

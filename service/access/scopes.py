@@ -46,6 +46,11 @@ ROUTES: Mapping[tuple[str, str], str] = MappingProxyType(
         ("GET", f"{NAMED}/items/{{item_id:path}}/media"): READ,
         ("GET", f"{NAMED}/items/{{item_id:path}}"): READ,
         ("DELETE", f"{NAMED}/items/{{item_id:path}}"): WRITE,
+        # read files of the server's disk into any collection
+        ("GET", "/v1/jobs"): ADMIN,
+        ("POST", "/v1/jobs"): ADMIN,
+        ("GET", "/v1/jobs/{job_id}"): ADMIN,
+        ("POST", "/v1/jobs/{job_id}/cancel"): ADMIN,
         # the doors of others
         ("POST", "/vectorize"): READ,
         ("GET", "/meta"): READ,

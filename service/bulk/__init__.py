@@ -1,0 +1,1 @@
+"""Whole folders into collections: walked, decoded in processes, encoded and stored in batches."""
