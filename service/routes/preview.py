@@ -95,7 +95,7 @@ async def read_preview(  # noqa: PLR0913, PLR0917 - the query's fields
     size: Annotated[int, Query(ge=32, le=1024, description="longest side [pixels]")] = 480,
     at: Annotated[float | None, Query(ge=0, description="time of a video's frame [s]")] = None,
 ) -> Response:
-    """A photograph made small, a film's frame, a sound's mel spectrum, a map in colours; a movement as JSON."""
+    """A photograph or frame made small, a sound's mel spectrum, a map in colours; a movement as JSON."""
     collection = await engine.in_index(engine.store.get, name)
     item = await engine.in_index(collection.get, item_id)
     if item.modality == "text":
