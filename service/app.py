@@ -132,7 +132,12 @@ def create_app(  # noqa: PLR0913 - the parts of the house, each with a default
     document.install(app)
     # The last one added is the outermost.
     app.add_middleware(Departures)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.max_body_bytes,
+        pending=settings.max_pending_bytes,
+        timeout_s=settings.body_timeout_s,
+    )
     app.add_middleware(Gate, access=admission, metrics=engine.metrics)
     app.add_middleware(HeadRequests)
     app.add_middleware(RequestContext, metrics=engine.metrics, tracing=traces)

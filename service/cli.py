@@ -38,6 +38,11 @@ Bound = Annotated[
     list[str] | None, typer.Option(help="Folder of a sense that was bound to the model; repeatable.")
 ]
 Precision = Annotated[str | None, typer.Option(help="fp32 or bf16")]
+ONE_WORKER = (
+    "--workers is not accepted: every worker would hold the weights in memory once more, and only one "
+    "process may write a data folder. One process already uses all cores: the encoders by themselves, "
+    "decoding with SENSORIUM_DECODE_THREADS. For more, start servers with folders of their own behind a proxy."
+)
 
 
 def settings_from(**given: Any) -> Settings:
@@ -62,8 +67,12 @@ def serve(  # noqa: PLR0913, PLR0917 - the options
     device: Device = None,
     precision: Precision = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the collections.")] = None,
+    workers: Annotated[int, typer.Option(hidden=True)] = 1,
 ) -> None:
     """Serve over HTTP. Every setting can also be given as SENSORIUM_*; options win."""
+    if workers != 1:
+        typer.echo(ONE_WORKER, err=True)
+        raise typer.Exit(2)
     settings = settings_from(
         host=host,
         port=port,

@@ -135,7 +135,8 @@ class Engine:
         loading = [self.serving.default] if self._store is None else self.serving.waiting
         if loading:
             return f"{loading[0]} is still loading"
-        return self.serving.hindrance(self.serving.default)
+        default = self.serving.default
+        return self.serving.hindrance(default) or self.serving.illness(default)
 
     def check_ready(self) -> None:
         """Raise NotReadyError with the reason where the server is not ready."""
@@ -209,8 +210,9 @@ class Engine:
             await asyncio.wait({self._loading})
         await self.serving.close()
         await self.fetcher.close()
-        self._readers.shutdown(cancel_futures=True)
-        self._decoders.shutdown(cancel_futures=True)
+        # A long video is not waited for: nothing of it can be stored any more.
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._decoders.shutdown(wait=False, cancel_futures=True)
         self._indexers.shutdown()
         if self._owns_store and self._store is not None:
             self._store.close()

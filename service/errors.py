@@ -143,7 +143,13 @@ TABLE: Mapping[type[Exception], tuple[int, str]] = MappingProxyType(
     }
 )
 CODES_OF_STATUS: Mapping[int, str] = MappingProxyType(
-    {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+    {
+        404: "not_found",
+        405: "method_not_allowed",
+        408: "request_timeout",
+        413: "request_too_large",
+        429: "overloaded",
+    }
 )
 
 
@@ -212,6 +218,7 @@ def fault_of_status(error: HTTPException) -> Fault:
     """Errors of the framework itself: no such route, no such method, an unreadable form."""
     code = CODES_OF_STATUS.get(error.status_code, Fault.code)
     kind = INVALID if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else SERVER
+    kind = BUSY if error.status_code == HTTPStatus.TOO_MANY_REQUESTS else kind
     message = error.detail or HTTPStatus(error.status_code).phrase
     return Fault(error.status_code, message, kind, code=code, headers=error.headers or {})
 

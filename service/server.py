@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import resource
 import signal
+import threading
 from types import FrameType
 
 import uvicorn
 
 from service.app import create_app
+from service.protocol import bounded_protocol
 from service.settings import Settings
 
-GRACE_S = 30
+log = logging.getLogger(__name__)
+
 # Longer than the 60 s of usual proxies: they close idle connections, and no request meets a closed one.
 KEEP_ALIVE_S = 75
+# Files that are open beside the connections: databases, indices, media, libraries.
+OTHER_FILES = 512
+# Threads that have nothing left to do are given this long to notice it.
+THREADS_S = 0.5
+
+
+def allow_files(connections: int) -> None:
+    """Raise the soft limit of open files, often 1024, to what the connections need, if the hard one lets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        log.warning("only %d files may be open (ulimit -n); %d connections need more", allowed, connections)
+
+
+def leave(code: int) -> None:
+    """End the process now where a thread still decodes or encodes for callers who have been sent away.
+
+    The interpreter would wait for it, perhaps for minutes. Everything that is stored has been closed before.
+    """
+    threads = [each for each in threading.enumerate() if each is not threading.current_thread()]
+    for each in threads:
+        if not each.daemon:
+            each.join(THREADS_S)
+    if any(each.is_alive() and not each.daemon for each in threads):
+        log.info("left without waiting for what was still being decoded or encoded")
+        logging.shutdown()
+        os._exit(code)
 
 
 def ignore(_number: int, _frame: FrameType | None) -> None:
@@ -33,12 +70,16 @@ def run(settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        http=bounded_protocol(settings.header_timeout_s, settings.max_connections),
+        timeout_graceful_shutdown=settings.grace_s,  # type: ignore[arg-type] # any number will do
         timeout_keep_alive=KEEP_ALIVE_S,
     )
+    allow_files(settings.max_connections)
     server = uvicorn.Server(config)
     # uvicorn drains on these signals and then raises them again; by then there is nothing left to do.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ignore)
     server.run()
-    return 1 if app.state.engine.failure is not None else 0
+    code = 1 if app.state.engine.failure is not None else 0
+    leave(code)
+    return code

@@ -93,6 +93,9 @@ class Serving:
             queue_limit=self.settings.queue_limit,
             batch_views=self.settings.batch_views,
             metrics=self.metrics,
+            probe=lambda modality: embedder.prepare(modality, embedder.senses[modality].sample()),
+            max_wait_s=self.settings.max_wait_s,
+            decode_threads=self.settings.decode_threads,
         )
         batcher.start()
         in_flight = PREPARED_BATCHES * self.settings.batch_views
@@ -121,6 +124,10 @@ class Serving:
         if not self._served[name].vectorizer.batcher.alive:
             return "the encoders have stopped; the server has to be restarted"
         return None
+
+    def illness(self, name: str) -> str | None:
+        """Which of this model's encoders fail with everything; None where all work, or none is there yet."""
+        return self._served[name].vectorizer.batcher.illness if name in self._served else None
 
     def get(self, name: str | None = None) -> Served:
         """The model of this name, left out: the default one. Raises UnknownModelError, NotReadyError."""

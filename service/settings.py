@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         description="hang sample media into a collection `gallery` at the very first start",
     )
     max_body_bytes: int = Field(default=50_000_000, ge=1, description="largest request body [bytes]")
+    max_pending_bytes: int = Field(
+        default=200_000_000,
+        ge=1,
+        description="most bytes of the bodies of all requests in progress; beyond it callers get 429",
+    )
     max_batch_items: int = Field(default=256, ge=1, description="most inputs, items or parts in one request")
     max_pixels: int = Field(
         default=50_000_000, ge=1, description="most pixels of an image, depth map or frame"
@@ -66,6 +71,27 @@ class Settings(BaseSettings):
         default=512,
         ge=1,
         description="most accepted and unanswered inputs per modality; beyond it callers get 429",
+    )
+    max_wait_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="longest expected wait of an accepted input [s]; beyond it callers get 429",
+    )
+    max_connections: int = Field(
+        default=1000, ge=1, description="most connections at the same time; beyond it callers get 503"
+    )
+    header_timeout_s: float = Field(
+        default=20.0, gt=0, description="longest time that a request's head may take to arrive [s]"
+    )
+    body_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="longest time that a body may take to arrive [s], and a second more per 100 kB of it",
+    )
+    grace_s: float = Field(
+        default=25.0,
+        gt=0,
+        description="longest time that accepted requests have to be answered after SIGTERM [s]",
     )
     batch_views: int = Field(
         default=32, ge=1, description="most views (clips, crops) that go through an encoder together"

@@ -132,7 +132,8 @@ class Vectorizer:
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
 
     def _prepare(self, content: Encodable) -> Views:
-        with self.batcher.metrics.decoding(modality_of(content)):
+        modality = modality_of(content)
+        with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
             return self._decode_and_prepare(content)
 
     def _decode_and_prepare(self, content: Encodable) -> Views:

@@ -1,0 +1,132 @@
+"""Callers who take their time: heads and bodies that drip, heads without end, connections without number."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+import uvicorn
+
+from service.app import create_app
+from service.protocol import bounded_protocol
+from service.settings import Settings
+from tests.conftest import PATIENCE_S, wait_until_ready
+from tests.small_embedder import small_embedder
+
+BODY = b'{"input": "a dog"}'
+HEAD = (
+    b"POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+)
+
+
+@pytest.fixture
+def listen(tmp_path):
+    """A function that starts a server as `sensorium serve` configures it, and gives its host and port."""
+    with contextlib.ExitStack() as stack:
+
+        def start(header_timeout_s=PATIENCE_S, max_connections=100, **settings):
+            app = create_app(Settings(data_dir=tmp_path, **settings), small_embedder())
+            protocol = bounded_protocol(header_timeout_s, max_connections)
+            config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, http=protocol)
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            stack.callback(thread.join, PATIENCE_S)
+            stack.callback(setattr, server, "should_exit", True)
+            while not server.started:
+                time.sleep(0.01)
+            address = server.servers[0].sockets[0].getsockname()
+            wait_until_ready(f"http://{address[0]}:{address[1]}")
+            return address
+
+        yield start
+
+
+def connected(address):
+    return socket.create_connection(address, timeout=PATIENCE_S)
+
+
+def last_answer(caller):
+    """Everything that comes until the server closes the connection."""
+    received = b""
+    while chunk := caller.recv(10_000):
+        received += chunk
+    return received
+
+
+def test_a_head_that_does_not_end_in_time_is_408(listen):
+    """Half a head, on a new connection and after a whole request."""
+    address = listen(header_timeout_s=0.3)
+    with connected(address) as caller:
+        caller.sendall(b"GET /healthz HTTP/1.1\r\nhost")
+        assert last_answer(caller).startswith(b"HTTP/1.1 408")
+    with connected(address) as caller:
+        caller.sendall(HEAD % len(BODY) + BODY)
+        assert caller.recv(10_000).startswith(b"HTTP/1.1 200")
+        caller.sendall(b"G")
+        assert b"HTTP/1.1 408" in last_answer(caller)
+
+
+def test_a_connection_that_says_nothing_is_closed(listen):
+    """Without an answer, since nothing was asked."""
+    address = listen(header_timeout_s=0.3)
+    with connected(address) as caller:
+        assert last_answer(caller) == b""
+
+
+def test_a_body_that_drips_is_408(listen):
+    """A byte now and then does not buy time, and the head's timeout has no say any more."""
+    address = listen(header_timeout_s=0.3, body_timeout_s=1.0)
+    with connected(address) as caller:
+        caller.sendall(HEAD % 1000 + b"{")
+        answer = b""
+        caller.settimeout(0.2)
+        give_up = time.monotonic() + PATIENCE_S
+        while not answer and time.monotonic() < give_up:
+            try:
+                answer = caller.recv(10_000)
+            except TimeoutError:
+                caller.sendall(b" ")
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"SENSORIUM_BODY_TIMEOUT_S" in answer
+        assert b"request_timeout" in answer
+
+
+def test_a_slow_answer_is_no_slow_request(listen):
+    """A request that is whole may stay as long as its answer takes, and the connection be used again."""
+    address = listen(header_timeout_s=0.3, body_timeout_s=0.3)
+    with connected(address) as caller:
+        for _ in range(2):
+            caller.sendall(HEAD % len(BODY) + BODY)
+            assert caller.recv(10_000).startswith(b"HTTP/1.1 200")
+            time.sleep(0.5)
+
+
+def test_a_head_without_end_is_431(listen):
+    """Headers are bounded, whichever parser reads them."""
+    address = listen()
+    with connected(address) as caller, contextlib.suppress(ConnectionError):
+        caller.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
+        for i in range(100):
+            caller.sendall(b"x-%d: %s\r\n" % (i, b"a" * 4000))
+        assert last_answer(caller).startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
+    assert httpx.get(f"http://{address[0]}:{address[1]}/healthz").status_code == 200
+
+
+def test_connections_beyond_the_bound_are_turned_away(listen):
+    """503 with Retry-After; when others leave there is room again."""
+    address = listen(max_connections=5)
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            caller = stack.enter_context(connected(address))
+            caller.sendall(HEAD % len(BODY) + BODY)
+            assert caller.recv(10_000).startswith(b"HTTP/1.1 200")
+        with connected(address) as caller:
+            answer = last_answer(caller)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"retry-after" in answer
+    give_up = time.monotonic() + PATIENCE_S
+    while httpx.get(f"http://{address[0]}:{address[1]}/healthz").status_code != 200:
+        assert time.monotonic() < give_up
