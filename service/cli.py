@@ -17,6 +17,7 @@ from service.commands.bind import bind
 from service.commands.classify import classify
 from service.commands.evaluate import evaluate
 from service.commands.ingest import ingest
+from service.commands.keys import keys
 from service.commands.mcp import mcp
 from service.commands.reembed import reembed
 from service.commands.restore import restore
@@ -84,7 +85,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options
         precision=precision,
         data_dir=data_dir,
     )
-    logs.write_to_stderr(settings.log_level)
+    logs.write_to_stderr(settings.log_level, settings.log_format)
     from service.server import run  # noqa: PLC0415 - loads torch
 
     raise typer.Exit(run(settings))
@@ -184,6 +185,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
 )
 for name, command in COMMANDS.items():
     cli.command(name)(command)
+cli.add_typer(keys, name="keys")
 
 
 def main() -> None:

@@ -1,17 +1,43 @@
-"""Log lines as JSON on stderr, each with the id of the request that caused it; media never stand in them."""
+"""Log lines on stderr, each with the id of the request that caused it; keys and media never stand in them."""
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 import orjson
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 # uvicorn repeats its messages with colours.
 STANDARD_FIELDS = frozenset({*vars(logging.makeLogRecord({})), "message", "color_message"})
+
+
+# Whatever a library or a traceback may carry along: keys, and anything as long as a file in base64.
+SECRETS = re.compile(
+    r"(?P<scheme>\b(?:bearer|basic)\s+)[^\s\\\x22',]+|\bsensorium_[A-Za-z0-9_-]{16,}|[A-Za-z0-9+/_-]{200,}={0,2}",
+    re.IGNORECASE,
+)
+# These print what they read at their most talkative level.
+TALKATIVE = ("PIL", "faiss.loader", "httpcore", "httpx", "python_multipart", "multipart")
+
+
+def redacted(text: str) -> str:
+    """`text` without keys and long runs of base64."""
+    return SECRETS.sub(lambda found: f"{found['scheme'] or ''}[redacted]", text)
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """The record's `extra` fields, and the traceback as `cause`."""
+    extra = {key: value for key, value in vars(record).items() if key not in STANDARD_FIELDS}
+    if record.exc_info:
+        extra["cause"] = logging.Formatter().formatException(record.exc_info)
+    return extra
 
 
 class JSONLines(logging.Formatter):
@@ -25,15 +51,31 @@ class JSONLines(logging.Formatter):
             "message": record.getMessage(),
             "request_id": REQUEST_ID.get(),
         }
-        extra = {key: value for key, value in vars(record).items() if key not in STANDARD_FIELDS}
-        if record.exc_info:
-            extra["cause"] = self.formatException(record.exc_info)
-        return orjson.dumps(line | extra, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        whole = line | fields_of(record)
+        return redacted(orjson.dumps(whole, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
 
 
-def write_to_stderr(level: str) -> None:
-    """Send every log line of this process to stderr as JSON."""
+class TextLines(logging.Formatter):
+    """The same for people: time, level, message, `name=value` of the other fields; tracebacks as they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        fields = fields_of(record)
+        cause = fields.pop("cause", None)
+        identifier = REQUEST_ID.get()
+        pairs = [*fields.items(), *([("request_id", identifier)] if identifier else [])]
+        line = f"{time} {record.levelname.lower():<8} {record.getMessage()}"
+        line += "".join(f" {name}={value}" for name, value in pairs)
+        return redacted(line.replace("\n", " ") + (f"\n{cause}" if cause else ""))
+
+
+FORMATS: Mapping[str, type[logging.Formatter]] = MappingProxyType({"json": JSONLines, "text": TextLines})
+
+
+def write_to_stderr(level: str, form: str = "json") -> None:
+    """Send every log line of this process to stderr; `form` is one of FORMATS."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JSONLines())
+    handler.setFormatter(FORMATS[form]())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

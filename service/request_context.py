@@ -50,6 +50,9 @@ class RequestContext:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         status, began = 0, time.perf_counter()
+        # What the layers below know of the caller, such as the name of its key.
+        caller: dict[str, str] = {}
+        scope["log"] = caller
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -69,5 +72,6 @@ class RequestContext:
         self.metrics.answered(route_of(scope), scope["method"], status, time.perf_counter() - began)
         level = logging.DEBUG if scope["path"] in QUIET_PATHS else logging.INFO
         seconds = round(time.perf_counter() - began, 4)
-        extra = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": seconds}
+        asked = {"method": scope["method"], "path": scope["path"], **caller}
+        extra = {**asked, "status": status, "seconds": seconds}
         log.log(level, "answered" if status else "caller left", extra=extra)

@@ -45,7 +45,7 @@ def mcp(  # noqa: PLR0913 - the options
 ) -> None:
     """Serve the tools embed, search, add and classify over the Model Context Protocol (stdio)."""
     settings = chosen_settings(model=model, data_dir=data_dir)
-    logs.write_to_stderr(settings.log_level)
+    logs.write_to_stderr(settings.log_level, settings.log_format)
     try:
         from service.mcp_server import Service, elsewhere, here, make_server  # noqa: PLC0415 - an extra
     except ImportError as error:
