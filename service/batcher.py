@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.embedder import Views
+from service import tracing
 from service.admission import Admission
 from service.errors import NotReadyError
 from service.metrics import Metrics
@@ -44,13 +45,14 @@ FIRST_PROBE_S = 0.5
 LONGEST_PROBE_S = 30.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Job:
-    """One prepared item, the future that its caller waits for, and since when [s]."""
+    """One prepared item, the future that its caller waits for, since when, and when a batch took it [s]."""
 
     views: Views
     future: asyncio.Future[Vector]
     since: float = field(default_factory=perf_counter)
+    taken: float = math.inf
 
 
 def deliver(job: Job, vector: Vector) -> None:
@@ -154,7 +156,10 @@ class Batcher:
         job = Job(views, asyncio.get_running_loop().create_future())
         self._queues.setdefault((modality, normalize), deque()).append(job)
         self._filled.set()
-        return await job.future
+        vector = await job.future
+        tracing.record("queue", job.since, job.taken, modality=modality)
+        tracing.record("encode", job.taken, perf_counter(), modality=modality)
+        return vector
 
     async def close(self) -> None:
         """Stop; whoever still waits gets NotReadyError. A batch in the encoder is not waited for."""
@@ -178,7 +183,8 @@ class Batcher:
         key, queue = self._queues.popitem(last=False)
         self._running = self._take(queue)
         for job in self._running:
-            self.metrics.waited(key[0], perf_counter() - job.since)
+            job.taken = perf_counter()
+            self.metrics.waited(key[0], job.taken - job.since)
         if queue:
             self._queues[key] = queue
         if self._running:
@@ -231,7 +237,10 @@ class Batcher:
         modality, normalize = key
         count = sum(len(each.tensor) for each in views)
         loop = asyncio.get_running_loop()
-        with self.metrics.encoding(modality, count), self.pace.encoding(modality, len(views), count):
+        with (
+            self.metrics.encoding(modality, len(views), count),
+            self.pace.encoding(modality, len(views), count),
+        ):
             rows = await loop.run_in_executor(self._thread, self.encode, modality, views, normalize)
         if len(rows) != len(views) or not np.isfinite(rows).all():
             raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")

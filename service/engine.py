@@ -165,7 +165,8 @@ class Engine:
         return {(): float(self.hindrance is None)}
 
     def _queued(self) -> Gauges:
-        return {(modality,): count for modality, count in self.serving.admitted.items()}
+        admitted = self.serving.admitted
+        return {(modality,): admitted[modality] for modality in self.senses}
 
     def _shelved(self) -> Gauges:
         if self._store is None:

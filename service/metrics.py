@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WORK_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-BATCH_VIEWS = (1, 2, 4, 8, 16, 32, 64, 128)
+BATCH = (1, 2, 4, 8, 16, 32, 64, 128)
+# Anything may stand where a method should; only these become labels.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Gauges = Mapping[tuple[str, ...], float]
 
@@ -43,13 +54,24 @@ class Metrics:
         self._decode_s = histogram("decode_seconds", "Decoding and preparing one input", "modality", WORK_S)
         self._wait_s = histogram("queue_wait_seconds", "From prepared to its batch", "modality", WORK_S)
         self._encode_s = histogram("encode_seconds", "One batch in the encoder", "modality", WORK_S)
-        self._batch_views = histogram(
-            "batch_views", "Views (clips, crops) per batch", "modality", BATCH_VIEWS
+        self._batch_views = histogram("batch_views", "Views (clips, crops) per batch", "modality", BATCH)
+        self._batch_items = histogram("batch_items", "Inputs per batch", "modality", BATCH)
+        self._failed = Counter(
+            "sensorium_encode_failures",
+            "Batches that an encoder failed with",
+            ["modality"],
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "sensorium_requests_in_flight", "Requests that are being answered", registry=self.registry
+        )
+        Info("sensorium_build", "The version that runs", registry=self.registry).info(
+            {"version": version("sensorium")}
         )
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """One answer; status 0: the caller had left."""
-        self._requests.labels(route, method, str(status)).inc()
+        self._requests.labels(route, method if method in METHODS else "other", str(status)).inc()
         self._request_s.labels(route).observe(seconds)
 
     def refused(self, code: str) -> None:
@@ -65,10 +87,15 @@ class Metrics:
         self._decode_s.labels(modality).observe(perf_counter() - began)
 
     @contextmanager
-    def encoding(self, modality: str, views: int) -> Iterator[None]:
+    def encoding(self, modality: str, items: int, views: int) -> Iterator[None]:
         began = perf_counter()
-        yield
+        try:
+            yield
+        except Exception:
+            self._failed.labels(modality).inc()
+            raise
         self._encode_s.labels(modality).observe(perf_counter() - began)
+        self._batch_items.labels(modality).observe(items)
         self._batch_views.labels(modality).observe(views)
 
     def watch(self, name: str, what: str, labels: tuple[str, ...], read: Callable[[], Gauges]) -> None:

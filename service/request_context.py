@@ -6,14 +6,17 @@ import logging
 import re
 import time
 import uuid
+from contextlib import nullcontext
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import tracing
 from service.errors import fault_of
 from service.logs import REQUEST_ID
 from service.metrics import Metrics
+from service.tracing import Tracing
 
 log = logging.getLogger("service.access")
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -34,9 +37,10 @@ def route_of(scope: Scope) -> str:
 class RequestContext:
     """ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing | None = None) -> None:
         self.app = app
         self.metrics = metrics
+        self.tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,7 +48,9 @@ class RequestContext:
             return
         token = REQUEST_ID.set(request_id(Headers(scope=scope)))
         try:
-            await self._answer(scope, receive, send)
+            traced = self.tracing.request(scope) if self.tracing else nullcontext()
+            with traced, self.metrics.in_flight.track_inprogress():
+                await self._answer(scope, receive, send)
         finally:
             REQUEST_ID.reset(token)
 
@@ -68,8 +74,11 @@ class RequestContext:
         except Exception as error:
             if status:
                 raise
-            await fault_of(error).answer()(scope, receive, send_with_id)
+            fault = fault_of(error)
+            self.metrics.refused(fault.code)
+            await fault.answer()(scope, receive, send_with_id)
         self.metrics.answered(route_of(scope), scope["method"], status, time.perf_counter() - began)
+        tracing.answered(route_of(scope), scope["method"], status, REQUEST_ID.get() or "")
         level = logging.DEBUG if scope["path"] in QUIET_PATHS else logging.INFO
         seconds = round(time.perf_counter() - began, 4)
         asked = {"method": scope["method"], "path": scope["path"], **caller}
