@@ -106,9 +106,9 @@ class Store:
             errors.IdentityMismatch: it has another identity.
             errors.Damaged: its database cannot be read.
         """
-        with self._lock:
-            self._check_open()
-            found = self._found(name)
+        # Not locked: whoever makes or drops another collection meanwhile may take long.
+        self._check_open()
+        found = self._found(name)
         if identity is not None:
             _check_identity(found, identity)
         return found
@@ -236,11 +236,11 @@ class Store:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _found(self, name: str) -> Collection:
-        if name in self._damaged:
-            raise self._damaged[name]
-        if name not in self._collections:
+        if (damaged := self._damaged.get(name)) is not None:
+            raise damaged
+        found = self._collections.get(name)
+        if found is None:
             raise errors.UnknownCollection(f"there is no collection {validation.collection_name(name)!r}")
-        found = self._collections[name]
         if found.damage is not None:
             raise found.damage
         return found

@@ -13,7 +13,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from index import Store
 from models.embedder import Embedder
-from service import errors, gallery, openapi
+from service import errors, gallery, openapi, quick_routes
 from service.access import document, entry
 from service.access.gate import Gate
 from service.access.headers import SecurityHeaders
@@ -127,6 +127,7 @@ def create_app(  # noqa: PLR0913 - the parts of the house, each with a default
     for router in ROUTERS:
         app.include_router(router)
     app.state.routes = [route for router in ROUTERS for route in router.routes]
+    quick_routes.install(app, search.PATH, search.SearchRequest, search.search_collection)
     errors.install(app)
     openapi.install(app)
     document.install(app)

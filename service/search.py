@@ -229,6 +229,17 @@ def without_strangers(
     return replace(wanted, conditions={**wanted.conditions, "modalities": rest}), notes
 
 
+def found_in(
+    collection: Collection, probes: Sequence[Probe], wanted: Wanted, embedder: Embedder
+) -> tuple[list[Found], list[str]]:
+    """What a collection of the `embedder` has to answer, and notes."""
+    wanted, notes = without_strangers(collection, wanted, embedder.bound)
+    background = background_of(embedder)
+    if wanted.plain:
+        return plain_search(collection, probes[0], wanted, background), notes
+    return arranged_search(collection, probes, wanted, background), notes
+
+
 async def search(
     engine: Engine, collection: Collection, query: Part, wanted: Wanted
 ) -> tuple[list[Found], list[str]]:
@@ -238,11 +249,5 @@ async def search(
     """
     probes = await probes_of(engine, collection, query, wanted.fusion)
     embedder = engine.model_of(collection).embedder
-    wanted, notes = await engine.in_index(without_strangers, collection, wanted, embedder.bound)
-    notes += [note for probe in probes for note in probe.embedded.notes]
-    background = background_of(embedder)
-    if wanted.plain:
-        found = await engine.in_index(plain_search, collection, probes[0], wanted, background)
-    else:
-        found = await engine.in_index(arranged_search, collection, probes, wanted, background)
-    return found, notes
+    found, notes = await engine.in_index(found_in, collection, probes, wanted, embedder)
+    return found, notes + [note for probe in probes for note in probe.embedded.notes]

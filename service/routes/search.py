@@ -15,7 +15,13 @@ from service.parts import Senses, parse_query
 from service.requests import Filter, StrictRoute
 from service.search import Found, Wanted, search
 
-router = APIRouter(prefix="/v1/collections/{name}", tags=["search"], route_class=StrictRoute)
+LIGHT = frozenset({"text", "vector", "id", "modality", "weight"})
+"""Keys of parts that hold no media."""
+
+COLLECTION = "/v1/collections/{name}"
+PATH = f"{COLLECTION}/search"
+
+router = APIRouter(prefix=COLLECTION, tags=["search"], route_class=StrictRoute)
 
 
 class SearchRequest(BaseModel):
@@ -82,6 +88,11 @@ def check_modalities(names: list[str] | None, senses: Senses) -> None:
             raise LocatedError(unknown_modality(name, senses), f"modalities[{i}]")
 
 
+def is_light(query: Any) -> bool:
+    """Whether a query is read in less time than a thread takes to wake up: one part without media."""
+    return isinstance(query, str) or (isinstance(query, dict) and not query.keys() - LIGHT)
+
+
 def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
     hit = found.hit
     result: dict[str, Any] = {
@@ -106,11 +117,12 @@ def result_object(found: Found, body: SearchRequest) -> dict[str, Any]:
 @router.post("/search", response_model=SearchAnswer, responses=errors(400, 404, 409, 413, 415, 422, 429, 503))
 async def search_collection(name: CollectionName, body: SearchRequest, engine: ReadyEngine) -> Answer:
     """The items nearest to the query, whatever either of them is."""
-    collection = await engine.in_index(engine.collection, name)
+    collection = engine.collection(name)
     embedder = engine.model_of(collection).embedder
     most, senses = engine.settings.max_batch_items, embedder.senses
     check_modalities(body.modalities, senses)
-    query = await engine.in_reader(parse_query, body.query, "query", most, senses)
+    parsing = (body.query, "query", most, senses)
+    query = parse_query(*parsing) if is_light(body.query) else await engine.in_reader(parse_query, *parsing)
     wanted = Wanted(
         limit=body.limit,
         offset=body.offset,
