@@ -19,6 +19,7 @@ from service.errors import LocatedError, TooLargeError
 DEEPEST = 8
 LARGEST_WEIGHT = 1e6
 LARGEST_TOKEN = 2**31
+NUMBERS = frozenset({int, float})
 Senses: TypeAlias = Mapping[str, Modality]
 # OpenAI's content parts, and those that vLLM and Voyage add: type -> (modality, name of the file's field).
 OPENAI_MEDIA: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -135,7 +136,7 @@ def is_number(value: Any) -> bool:
 def ready_of(vector: Any, modality: Any, senses: Senses = MODALITIES) -> Ready:
     if not isinstance(modality, str) or modality not in senses:
         raise ParameterError(f"`modality` has to be one of {', '.join(senses)}")
-    if not isinstance(vector, list) or not vector or not all(map(is_number, vector)):
+    if not isinstance(vector, list) or not vector or not NUMBERS.issuperset(map(type, vector)):
         raise ParameterError("`vector` has to be a list of numbers")
     return Ready(vector, modality)
 
