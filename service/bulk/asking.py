@@ -39,7 +39,7 @@ class InProcess(httpx.BaseTransport):
     def __init__(self, settings: Settings) -> None:
         from service.app import create_app  # noqa: PLC0415 - loads torch, which a server elsewhere spares
 
-        alone = {"api_keys": None, "rate_limit": {}, "ingest_roots": (), "gallery": False}
+        alone: dict[str, Any] = {"api_keys": None, "rate_limit": {}, "ingest_roots": (), "gallery": False}
         self.app = create_app(settings.model_copy(update=alone))
         self._runner = asyncio.Runner()
         self._transport = httpx.ASGITransport(app=self.app)

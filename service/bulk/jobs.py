@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from index.errors import StoreError
-from models.embedder import Views
+from models.embedder import Embedder, Views
 from models.errors import SensoriumError
 from models.preparer import Preparer
 from service.batcher import Batcher
@@ -33,6 +33,7 @@ GIVES_WAY_S = 1.0  # longest wait of a batch for interactive requests, which nev
 LOOKS_EVERY_S = 0.005
 TRIES_AGAIN_S = 0.5
 NOTED_EVERY_S = 1.0
+IDLE_S = 60.0  # how long decoding processes wait for another job
 ERRORS_TOLD = 100
 
 
@@ -80,6 +81,7 @@ class Jobs:
         self._task: asyncio.Task[None] | None = None
         self._running: tuple[str, threading.Event] | None = None
         self._closing = False
+        self._pool: tuple[str, DecodePool] | None = None
 
     def start(self) -> None:
         """Begin, with what was not finished when the server last ended; never without open folders."""
@@ -96,6 +98,7 @@ class Jobs:
             self._running[1].set()
         if self._task is not None:
             await asyncio.wait({self._task})
+        await asyncio.to_thread(self._drop_pool)
         self.book.close()
 
     async def add(self, request: Mapping[str, Any]) -> Job:
@@ -112,7 +115,10 @@ class Jobs:
 
     async def _work(self) -> None:
         while not self._closing:
-            await self._wake.wait()
+            try:
+                await asyncio.wait_for(self._wake.wait(), IDLE_S)
+            except TimeoutError:
+                await asyncio.to_thread(self._drop_pool)
             self._wake.clear()
             while not self._closing and (waiting := await asyncio.to_thread(self.book.active)):
                 await self._one(waiting[0])
@@ -169,12 +175,30 @@ class Jobs:
             return waiting.result()
 
         plan = Plan(source.label, source.folder, source.inside, request["replace"], request["prune"])
-        preparer = Preparer.of(served.embedder, limits_of(settings))
-        workers = settings.ingest_processes or None
-        with DecodePool(preparer, workers) as pool, counting(source, wishes, report):
+        with self._pooled(served.embedder) as pool, counting(source, wishes, report):
             Ingest(plan, served.embedder, encode, collection, pool, report, stop, settings.batch_views).run(
                 source.found(wishes, served.embedder.senses)
             )
+
+    @contextlib.contextmanager
+    def _pooled(self, embedder: Embedder) -> Iterator[DecodePool]:
+        """Decoding processes for this model, those of the last job where they can be had."""
+        if self._pool is None or self._pool[0] != embedder.identity:
+            self._drop_pool()
+            preparer = Preparer.of(embedder, limits_of(self.engine.settings))
+            pool = DecodePool(preparer, self.engine.settings.ingest_processes or None)
+            self._pool = embedder.identity, pool
+        pool = self._pool[1]
+        try:
+            yield pool
+        finally:
+            if not pool.idle:
+                self._drop_pool()
+
+    def _drop_pool(self) -> None:
+        if self._pool is not None:
+            self._pool[1].close()
+            self._pool = None
 
     async def _note(self, job: Job, report: Report) -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -68,4 +68,4 @@ def modality_of(path: Path, name: PurePath, senses: Senses = MODALITIES) -> str 
     usual = modality_of_file(name.name)
     if usual is not None:
         return usual
-    return said_by_content(path) if suffix != ".json" else None
+    return said_by_content(path)

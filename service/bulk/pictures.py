@@ -53,7 +53,7 @@ def sixels(image: Image.Image) -> str:
     for top in range(0, image.height, BAND):
         rows = range(top, min(top + BAND, image.height))
         columns = [[pixels[x, y] for y in rows] for x in range(image.width)]
-        for colour in sorted({each for column in columns for each in column}):  # type: ignore[type-var] # palette images hold integers
+        for colour in sorted({each for column in columns for each in column}):
             bits = [sum(1 << i for i, each in enumerate(column) if each == colour) for column in columns]
             lines.append(f"#{colour}" + "".join(chr(63 + bit) for bit in bits) + "$")
         lines.append("-")

@@ -181,7 +181,7 @@ class Worker:
 
 
 class DecodePool:
-    """`workers` processes that read, decode and prepare files; to be used in a `with` block."""
+    """`workers` processes that read, decode and prepare files, until closed."""
 
     def __init__(self, preparer: Preparer, workers: int | None = None) -> None:
         self._preparer = preparer
@@ -198,6 +198,15 @@ class DecodePool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way, so that another pass may begin."""
+        return not any(worker.tasks for worker in self._workers)
+
+    def close(self) -> None:
+        """End the processes, also those that are at something."""
         for worker in self._workers:
             worker.connection.close()
         for worker in self._workers:
@@ -211,7 +220,7 @@ class DecodePool:
         again: deque[Errand] = deque()
         while not stopped():
             yield from self._hand_out(errands, again)
-            if not any(worker.tasks for worker in self._workers):
+            if self.idle:
                 return
             yield from self._answers(again)
 

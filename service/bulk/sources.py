@@ -11,7 +11,7 @@ from typing import Any
 from models.errors import ParameterError, SensoriumError
 from models.modalities import MODALITIES
 from service.bulk.candidates import Candidate, Fault, Found, Passed, digest, id_of
-from service.bulk.descriptions import NOTHING, Description, described, read_sidecar, sidecar_of
+from service.bulk.descriptions import NOTHING, SIDECAR, Description, described, read_sidecar, sidecar_of
 from service.bulk.kinds import OPEN, modality_of
 from service.bulk.manifest import is_manifest, rows_of
 from service.bulk.walking import files_below, is_inside, split_pattern
@@ -134,6 +134,8 @@ class Finding:
             yield self._unreadable.pop()
 
     def _file(self, path: Path, name: PurePath) -> Found:
+        if name.suffix.lower() == SIDECAR:
+            return Passed(SIDECAR)
         said = self._said_beside(path)
         modality = said.modality or self._modality(path, name)
         if modality is None or (modality == "text" and said.modality is None and not self._wants_text):
