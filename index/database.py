@@ -11,6 +11,9 @@ from index.high_water import HighWater
 
 _CHANGES = "SELECT coalesce(sum(generation), 0) FROM shelves"
 
+READER_KIB = 256
+"""Pages that each reading connection keeps; the system's cache has them all."""
+
 
 class Database:
     """The SQLite file of a collection. Readers see the last committed state for as long as they read."""
@@ -83,6 +86,7 @@ class Database:
                 return self._idle.pop()
         connection = schema.connect(self._path)
         connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA cache_size = {-READER_KIB}")
         return connection
 
     def _give_back(self, connection: sqlite3.Connection) -> None:

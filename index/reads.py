@@ -32,7 +32,7 @@ _json = json.JSONDecoder().raw_decode
 _OWNED = np.dtype([("row", np.int64), ("item", np.int64)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Told:
     """What SQLite says of a row and its item; `metadata` as JSON, `checksum` that of the row's vector."""
 
