@@ -18,6 +18,10 @@ Files = Annotated[list[Path] | None, typer.Option(help="A file to search with; r
 PARAMS: Mapping[str, Sequence[str]] = MappingProxyType(
     {"depth": ("unit", "fx", "baseline"), "thermal": ("min_c", "max_c"), "imu": ("sample_rate", "unit")}
 )
+# A unit that means one modality is not told to the other.
+OF_UNIT: Mapping[str, str] = MappingProxyType(
+    {**dict.fromkeys(("m", "mm", "relative"), "depth"), **dict.fromkeys(("si", "g"), "imu")}
+)
 ENDINGS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"), "image"),
@@ -32,6 +36,8 @@ def file_part(modality: str, path: Path, params: Mapping[str, Any]) -> dict[str,
     from service.bulk.asking import encoded  # noqa: PLC0415 - only where it is needed
 
     accepted = {name: params[name] for name in PARAMS.get(modality, ()) if params.get(name) is not None}
+    if OF_UNIT.get(accepted.get("unit", ""), modality) != modality:
+        del accepted["unit"]
     return {modality: encoded(path), **accepted}
 
 
