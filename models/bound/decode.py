@@ -70,7 +70,7 @@ def decode_array(data: bytes, limits: Limits, *, form: Form) -> ArraySample:
     if found == formats.NPY:
         values: npt.NDArray[Any] = read_npy(data, limits)
     elif kind == MAP and found in PICTURES:
-        values = _pixels(open_picture(data, limits, WANTED[MAP]))
+        values = _pixels(open_picture(data, limits.of_maps(), WANTED[MAP]))
     elif kind == SERIES and found is None:
         values = _csv(data, limits, form)
     else:

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
+from array import array
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
-from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
+from models.errors import MediaError, MediaTooLargeError
 from models.media.limits import Limits
+from models.media.table_rows import rows_of
 from models.samples import Float32
 
 TIME = re.compile(r"(?:timestamp|time|t)(?:(?:_|\s*[\[(])(?:s|sec|seconds|ms|us|ns)[\])]?)?", re.IGNORECASE)
-
-
-def _lines(data: bytes) -> list[str]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnsupportedMediaError("accepted are .npy and CSV in UTF-8; these bytes are neither") from error
-    if "\0" in text:
-        raise UnsupportedMediaError("accepted are .npy and CSV in UTF-8; these bytes are neither")
-    return text.splitlines()
-
-
-def _cells(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
-    """Line number and cells of the lines that are neither blank nor comments."""
-    heading = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    reader = csv.reader(lines, delimiter=max(",;\t", key=heading.count))
-    return [
-        (reader.line_num, row)
-        for row in reader
-        if any(cell.strip() for cell in row) and not row[0].startswith("#")
-    ]
 
 
 def _number(cell: str) -> float:
@@ -72,21 +53,23 @@ def read_series(data: bytes, limits: Limits, columns: Sequence[str] = ()) -> tup
 
     `columns`: the channels wanted of a file with a header, in their order. Raises MediaError with the place.
     """
-    lines = _lines(data)
-    rows = _cells(lines)
-    if not rows:
+    rows = rows_of(data, limits.rows, ".npy and CSV in UTF-8")
+    first = next(rows, None)
+    if first is None:
         raise MediaError("the CSV holds no rows", code="empty_media")
-    if len(rows) * len(rows[0][1]) > limits.values:
-        raise MediaTooLargeError(
-            f"the CSV has {len(rows)} lines; at most {limits.values} values are accepted"
-        )
     names: tuple[str, ...] = ()
-    positions = list(range(len(rows[0][1])))
-    if _has_header(rows[0][1]):
-        heading = [cell.strip() for cell in rows.pop(0)[1]]
+    positions = list(range(len(first[1])))
+    if _has_header(first[1]):
+        heading = [cell.strip() for cell in first[1]]
         positions = _positions(heading, columns)
         names = tuple(heading[position] for position in positions)
-    if not rows or not positions:
+    else:
+        rows = chain([first], rows)
+    values = array("f")
+    for line, row in rows:
+        values.extend([_value(row, position, line) for position in positions])
+        if len(values) > limits.values:
+            raise MediaTooLargeError(f"the CSV has too many values; at most {limits.values} are accepted")
+    if not values:
         raise MediaError("the CSV has a header and no values below it", code="empty_media")
-    values = [[_value(row, position, line) for position in positions] for line, row in rows]
-    return np.array(values, np.float32), names
+    return np.frombuffer(values, np.float32).reshape(-1, len(positions)), names

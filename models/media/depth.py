@@ -91,7 +91,7 @@ def decode_depth(
     `unit`: "m", "mm" or "relative"; left out, it is what the format fixes (integers mm, floats m).
     Raises MediaError for 8-bit and coloured pictures, negative distances and maps without any reading.
     """
-    values, fixed = _read(data, limits, unit)
+    values, fixed = _read(data, limits.of_maps(), unit)
     if unit == "m" and fixed == "mm":
         raise ParameterError('unit "m" needs floats; a map of whole numbers is in "mm" (or "relative")')
     chosen = unit or fixed

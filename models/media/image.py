@@ -1,5 +1,7 @@
 """Photographs and drawings -> ImageSample."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image
 
@@ -13,24 +15,46 @@ WANTED = "JPEG, PNG, WebP, GIF, BMP and TIFF images"
 FULL_RANGES = (255.0, 65_535.0, 4_294_967_295.0)
 
 
-def _grey_to_8_bit(values: Float32, *, whole: bool) -> Image.Image:
-    if not np.isfinite(values).all():
+# Pixels that are converted at once: a picture as a whole would be held three times over.
+BAND_PIXELS = 1 << 20
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Horizontal bands of a picture, with their rows."""
+    width, height = image.size
+    rows = max(1, BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        yield slice(top, bottom), image.crop((0, top, width, bottom))
+
+
+def _full_range(image: Image.Image) -> float:
+    """The value of white in a grey picture deeper than 8 bits; of others 255, which nobody asks for."""
+    if image.mode.startswith("I;16"):
+        return FULL_RANGES[1]
+    if image.mode not in {"I", "F"}:
+        return FULL_RANGES[0]
+    bands = (np.asarray(band, np.float32) for _, band in _bands(image))
+    extremes = [float(extreme) for band in bands for extreme in (band.min(), band.max())]
+    if not np.isfinite(extremes).all():
         raise MediaError("the image holds values that are not finite")
-    top = float(values.max())
-    ranges = FULL_RANGES if whole else (1.0, *FULL_RANGES)
-    full = next((full for full in ranges if top <= full), top)
+    ranges = FULL_RANGES if image.mode == "I" else (1.0, *FULL_RANGES)
+    return next((full for full in ranges if max(extremes) <= full), max(extremes))
+
+
+def _grey_to_8_bit(values: Float32, full: float) -> Image.Image:
     return Image.fromarray(np.round(np.clip(values / full, 0, 1) * 255).astype(np.uint8))
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, full: float) -> Image.Image:
     """RGB of any mode. Alpha is dropped, not composited, as ImageBind's loader does.
 
-    16-bit grey is scaled from 0..65535, where Pillow alone would clip it at 255.
+    Deep grey is scaled from 0..`full`, where Pillow alone would clip it at 255.
     """
     if image.mode.startswith("I;16"):
         image = Image.fromarray(np.round(np.asarray(image) / 257.0).astype(np.uint8))
     elif image.mode in {"I", "F"}:
-        image = _grey_to_8_bit(np.asarray(image, np.float32), whole=image.mode == "I")
+        image = _grey_to_8_bit(np.asarray(image, np.float32), full)
     # Pillow warns about palettes with transparency; it is dropped here on purpose.
     image.info.pop("transparency", None)
     return image.convert("RGB")
@@ -38,4 +62,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def decode_image(data: bytes, limits: Limits) -> ImageSample:
     """JPEG, PNG, WebP, GIF (first frame), BMP or TIFF, upright by EXIF. Raises MediaError."""
-    return ImageSample(np.array(to_rgb(open_picture(data, limits, WANTED))))
+    image = open_picture(data, limits, WANTED)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    full = _full_range(image)
+    for rows, band in _bands(image):
+        pixels[rows] = np.asarray(_to_rgb(band, full))
+    return ImageSample(pixels)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import MediaError, UnsupportedMediaError
+from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
 from models.media import formats
 from models.media.arrays import read_npy
 from models.media.imu_table import COLUMN_NAMES, read_table
@@ -20,6 +20,8 @@ def _missing_rate(reason: str) -> MediaError:
 
 def _read_array(data: bytes, limits: Limits) -> npt.NDArray[np.float64]:
     values = read_npy(data, limits)
+    if values.ndim == 2 and len(values) > limits.rows:
+        raise MediaTooLargeError(f"the array has {len(values)} samples; at most {limits.rows} are accepted")
     if values.ndim != 2 or values.shape[1] != 6:
         turned = values.ndim == 2 and values.shape[0] == 6
         hint = "; transpose it before saving, the axes are never guessed" if turned else ""

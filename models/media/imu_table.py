@@ -1,8 +1,8 @@
 """IMU recordings as CSV: columns found by name, in any order, times turned into a rate."""
 
-import csv
 import math
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,8 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
+from models.errors import MediaError
 from models.media.limits import Limits
+from models.media.table_rows import rows_of
 from models.samples import IMU_CHANNELS, SLOWEST_HZ
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -114,56 +115,31 @@ def _check_columns(headers: Sequence[str], found: dict[str, Column]) -> None:
         )
 
 
-def _fault(rows: Sequence[tuple[int, list[str]]], positions: Sequence[int], headers: Sequence[str]) -> str:
-    """Where the first cell stands that is no number."""
-    for line, row in rows:
-        for position in positions:
-            text = row[position].strip() if position < len(row) else ""
-            if not _is_number(text):
-                shown = f"{text[:40]!r}" if text else "nothing"
-                return f"line {line}, column {headers[position]!r} holds {shown} in place of a number"
-    return "the CSV holds something that is no number"
+def _fault(line: int, row: Sequence[str], positions: Sequence[int], headers: Sequence[str]) -> str:
+    """Where the first cell of a row stands that is no number."""
+    for position in positions:
+        text = row[position].strip() if position < len(row) else ""
+        if not _is_number(text):
+            shown = f"{text[:40]!r}" if text else "nothing"
+            return f"line {line}, column {headers[position]!r} holds {shown} in place of a number"
+    return f"line {line} holds something that is no number"
 
 
 def _numbers(
     rows: Iterator[tuple[int, list[str]]], positions: Sequence[int], headers: Sequence[str]
 ) -> Floats:
-    table = list(rows)
-    try:
-        return np.array([[float(row[position]) for position in positions] for _, row in table], np.float64)
-    except (ValueError, IndexError) as error:
-        raise MediaError(_fault(table, positions, headers)) from error
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of the lines that are neither blank nor comments."""
-    lines = text.splitlines()
-    heading = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    delimiter = max(",;\t", key=heading.count)
-    reader = csv.reader(lines, delimiter=delimiter)
-    for row in reader:
-        if any(cell.strip() for cell in row) and not row[0].startswith("#"):
-            yield reader.line_num, row
-
-
-def _text(data: bytes, wanted: str) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnsupportedMediaError(f"accepted are {wanted}; these bytes are neither") from error
-    if "\0" in text:
-        raise UnsupportedMediaError(f"accepted are {wanted}; these bytes are neither")
-    return text
+    values = array("d")
+    for line, row in rows:
+        try:
+            values.extend([float(row[position]) for position in positions])
+        except (ValueError, IndexError) as error:
+            raise MediaError(_fault(line, row, positions, headers)) from error
+    return np.frombuffer(values, np.float64).reshape(-1, len(positions))
 
 
 def read_table(data: bytes, limits: Limits, wanted: str, *, with_times: bool) -> Table:
     """A CSV (comma, semicolon or tab) with a header line. Raises MediaError naming line and column."""
-    lines = data.count(b"\n")
-    if lines * len(IMU_CHANNELS) > limits.values:
-        raise MediaTooLargeError(
-            f"the CSV has {lines} lines; at most {limits.values // len(IMU_CHANNELS)} are accepted"
-        )
-    rows = _rows(_text(data, wanted))
+    rows = rows_of(data, min(limits.rows, limits.values // len(IMU_CHANNELS)), wanted)
     _, headers = next(rows, (0, []))
     found = _columns(headers)
     _check_columns(headers, found)

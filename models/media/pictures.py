@@ -9,6 +9,7 @@ from models.errors import MediaError, MediaTooLargeError
 from models.media import formats
 from models.media.lengths import refuse_truncated, truncated
 from models.media.limits import Limits
+from models.media.pieces import refuse_too_many
 
 PICTURES = (formats.JPEG, formats.PNG, formats.WEBP, formats.GIF, formats.BMP, formats.TIFF)
 ORIENTATION_TAG = 0x0112
@@ -29,6 +30,14 @@ def _claimed_size(data: bytes, found: str) -> tuple[int, int] | None:
     if found == formats.PNG and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
         return int(width), int(height)
+    if found == formats.WEBP and data.startswith(b"VP8L", 12) and len(data) >= 25:
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if found == formats.WEBP and data.startswith(b"VP8 ", 12) and len(data) >= 30:
+        return (
+            int.from_bytes(data[26:28], "little") & 0x3FFF,
+            int.from_bytes(data[28:30], "little") & 0x3FFF,
+        )
     if found == formats.WEBP and data.startswith(b"VP8X", 12) and len(data) >= 30:
         return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
     return None
@@ -78,6 +87,7 @@ def open_picture(data: bytes, limits: Limits, wanted: str) -> Image.Image:
     claimed = _claimed_size(data, found)
     if claimed:
         _check_size(claimed, limits)
+    refuse_too_many(data, found)
     try:
         return _load(data, found, limits)
     except MediaError:

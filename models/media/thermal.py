@@ -80,6 +80,7 @@ def decode_thermal(
     note says so. Raises MediaError, and ParameterError for a window without temperatures.
     """
     window = _window(min_c, max_c)
+    limits = limits.of_maps()
     if formats.expect(data, (formats.NPY, *PICTURES), WANTED) == formats.NPY:
         return _temperatures(_read_npy(data, limits), window)
     image = open_picture(data, limits, WANTED)

@@ -1,0 +1,54 @@
+"""CSV files row by row: never held as a whole, with bounds on rows and on the length of a line."""
+
+import csv
+import re
+from collections.abc import Iterator
+
+from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
+
+LONGEST_LINE = 65_536
+LINE = re.compile(r"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
+
+
+def _text(data: bytes, wanted: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnsupportedMediaError(f"accepted are {wanted}; these bytes are neither") from error
+    if "\0" in text:
+        raise UnsupportedMediaError(f"accepted are {wanted}; these bytes are neither")
+    return text
+
+
+def _lines(text: str, most: int) -> Iterator[str]:
+    for number, match in enumerate(LINE.finditer(text)):
+        if number > most:
+            raise MediaTooLargeError(f"the CSV has more lines than are accepted: at most {most}")
+        if match.end(1) - match.start() > LONGEST_LINE:
+            raise MediaTooLargeError(
+                f"line {number + 1} of the CSV has more than the accepted {LONGEST_LINE} characters"
+            )
+        yield match[1]
+
+
+def _delimiter(text: str, most: int) -> str:
+    """By the first line that is neither blank nor a comment."""
+    lines = _lines(text, most)
+    heading = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    return max(",;\t", key=heading.count)
+
+
+def rows_of(data: bytes, most: int, wanted: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells (comma, semicolon or tab) of the lines that are neither blank nor comments.
+
+    `most`: how many lines below the first are accepted.
+    Raises UnsupportedMediaError naming what is `wanted`, MediaTooLargeError, MediaError.
+    """
+    text = _text(data, wanted)
+    reader = csv.reader(_lines(text, most), delimiter=_delimiter(text, most))
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row) and not row[0].startswith("#"):
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise MediaError(f"line {reader.line_num} of the CSV cannot be read: {error}") from error
