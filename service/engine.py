@@ -98,6 +98,7 @@ class Engine:
         self.metrics.watch(
             "shelf_vectors", "Vectors of a collection", ("collection", "modality"), self._shelved
         )
+        self.metrics.watch("damaged_collections", "Collections that are refused", (), self._damaged)
         self.metrics.watch(
             "model_loaded", "1 for each model that serves", ("model", "identity"), self._models
         )
@@ -176,6 +177,9 @@ class Engine:
             with suppress(Damaged, Closed):  # damaged or dropped since
                 found |= {(each.name, name): shelf.vectors for name, shelf in each.info().shelves.items()}
         return found
+
+    def _damaged(self) -> Gauges:
+        return {} if self._store is None else {(): float(len(self._store.damaged()))}
 
     def _models(self) -> Gauges:
         return {(each.embedder.name, each.embedder.identity): 1.0 for each in self.serving.all}
