@@ -28,6 +28,16 @@ OF_FORMAT: Mapping[str, str] = MappingProxyType(
 OF_CONTAINER: Mapping[str, str] = MappingProxyType({formats.MP4: "mp4", formats.MATROSKA: "webm"})
 TEXT = "text/plain; charset=utf-8"
 TABLE = "text/csv"
+SAVED = frozenset({TABLE, ARRAY_TYPE, "image/tiff"})
+# What browsers show without running anything in it. Whatever else a collection may say, which may have been
+# filled elsewhere, is only ever saved: a file of text/html would otherwise be a page of this server.
+SHOWN = frozenset(
+    {
+        *(kind for kind in OF_FORMAT.values() if kind not in SAVED),
+        *(f"{family}/{container}" for family in ("audio", "video") for container in OF_CONTAINER.values()),
+        "text/plain",
+    }
+)
 
 
 def served_type(modality: Modality, data: bytes, given: str | None = None) -> str:
@@ -43,3 +53,11 @@ def served_type(modality: Modality, data: bytes, given: str | None = None) -> st
     if TABLE in modality.media_types:
         return TABLE
     return stripped if stripped in modality.media_types else UNKNOWN
+
+
+def shown_as(media_type: str | None) -> tuple[str, str]:
+    """The type that a stored original is sent with, and whether a browser shows it or saves it."""
+    kind = (media_type or UNKNOWN).partition(";")[0].strip().lower()
+    if kind in SHOWN:
+        return (TEXT if kind == "text/plain" else kind), "inline"
+    return (kind if kind in SAVED else UNKNOWN), "attachment"

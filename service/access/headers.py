@@ -1,7 +1,7 @@
 """What browsers are told of every answer: what it may load, who may frame it, that its type is no guess.
 
-Sources: OWASP's "HTTP Headers" and "Content Security Policy" cheat sheets; the policy of originals is the one
-with which GitHub serves raw files.
+Sources: OWASP's cheat sheets on HTTP headers and content security policy; the policy of originals follows the
+one with which GitHub serves raw files.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # `data:` and `blob:` are pictures and sounds that a page holds in memory: those just dropped, or fetched with
-# a key. Styles may stand in elements, since Swagger UI puts them there; no script may.
+# a key. Neither scripts nor styles may stand inline.
 PAGE_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
 ANSWER_POLICY = "default-src 'none'; frame-ancestors 'none'"
-ORIGINAL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+ORIGINAL_POLICY = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 # Scripts too: a worker lives under the policy of its own file.
 PAGE_TYPES = frozenset({"text/html", "text/javascript", "application/javascript"})
 EVERYWHERE: Mapping[str, str] = MappingProxyType(
@@ -29,7 +29,7 @@ EVERYWHERE: Mapping[str, str] = MappingProxyType(
         "referrer-policy": "no-referrer",
         "x-frame-options": "DENY",
         "cross-origin-opener-policy": "same-origin",
-        "permissions-policy": "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()",
+        "permissions-policy": "camera=(), microphone=(self), geolocation=(), payment=(), usb=()",
     }
 )
 

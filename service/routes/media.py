@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
+from service.access.headers import ORIGINAL_POLICY
 from service.dependencies import ReadyEngine
+from service.media_types import shown_as
 from service.openapi import CollectionName, errors
 
 LAST_STEP = b"/media"
@@ -38,5 +42,7 @@ async def read_media(name: CollectionName, item_id: str, engine: ReadyEngine) ->
     """The original file of an item, where the collection keeps it."""
     collection = await engine.in_index(engine.store.get, name)
     data, media_type = await engine.in_index(collection.media, item_id)
-    headers = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
-    return Response(data, media_type=media_type or "application/octet-stream", headers=headers)
+    kind, disposition = shown_as(media_type)
+    name = f"{disposition}; filename*=UTF-8''{quote(item_id.rsplit('/', 1)[-1], safe='')}"
+    headers = {"content-security-policy": ORIGINAL_POLICY, "content-disposition": name}
+    return Response(data, media_type=kind, headers=headers)
