@@ -130,3 +130,37 @@ def test_faults_are_placed_in_the_words_of_the_request(client):
     ):
         answer = client.post("/v1/embeddings", json=request)
         assert (answer.status_code, answer.json()["error"]["param"]) == (status, param), answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/embed", "/v2/embed"])
+def test_coheres_own_paths(client, ours, path):
+    """The answer of its clients: embeddings by type, texts, billed tokens."""
+    request = {"model": "small-test", "texts": ["a dog", "rain"], "input_type": "search_document"}
+    answer = client.post(path, json={**request, "embedding_types": ["float", "base64"]}).json()
+    assert same(np.array(answer["embeddings"]["float"]), ours("a dog", "rain"))
+    packed = [np.frombuffer(base64.b64decode(each), "<f4") for each in answer["embeddings"]["base64"]]
+    assert same(np.stack(packed), ours("a dog", "rain"))
+    assert (answer["texts"], answer["meta"]["billed_units"]["input_tokens"]) == (["a dog", "rain"], 9)
+    pictures = client.post(path, json={"images": [IMAGE], "embedding_types": ["float"]}).json()
+    assert same(np.array(pictures["embeddings"]["float"]), ours({"image": IMAGE}))
+    plain = client.post(path, json=request).json()["embeddings"]
+    assert same(np.array(plain if path == "/v1/embed" else plain["float"]), ours("a dog", "rain"))
+    refused = client.post(path, json={**request, "embedding_types": ["int8"]})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "embedding_types[0]")
+
+
+def test_voyages_own_path(client, ours):
+    """Mixed content as its client sends it, with the usage that the client adds up."""
+    content = [{"type": "text", "text": "a dog"}, {"type": "image_base64", "image_base64": IMAGE}]
+    request = {
+        "inputs": [{"content": content}],
+        "model": "small-test",
+        "input_type": None,
+        "truncation": True,
+    }
+    answer = client.post("/v1/multimodalembeddings", json=request).json()
+    got = np.array([entry["embedding"] for entry in answer["data"]])
+    assert same(got, ours({"parts": ["a dog", {"image": IMAGE}]}))
+    assert answer["usage"] == {"text_tokens": 5, "image_pixels": 0, "video_pixels": 0, "total_tokens": 5}
+    packed = client.post("/v1/multimodalembeddings", json={**request, "output_encoding": "base64"}).json()
+    assert same(np.frombuffer(base64.b64decode(packed["data"][0]["embedding"]), "<f4")[None], got)
