@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from index.items import RowIds, Vector
 
 QUERIES = 192
-SPARE = 8
+SPARE = 4
 """Rows fetched beyond those asked for: some belong to the same item, some are ties, some codes are wrong."""
 TARGETS = (0.90, 0.95, 0.98, 0.99, 0.999)
 RERANKS = {10: (2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256), 100: (2, 3, 4, 6, 8, 12, 16, 32, 64)}
