@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from service.errors import OverloadedError
 from service.pace import Calm, Pace, retry_after_s
 
-# In a lasting overload: what may stand in line, twice what keeps the encoder busy, and so its delay.
+# In a lasting overload: the items that may stand in line, in batches of one view each. Half of it keeps the
+# encoder busy, so that callers wait about twice as long as at full load.
 STANDING_BATCHES = 4
 # However many items they have: one request is in the encoder while the next one gets ready.
 FEWEST_REQUESTS = 2
@@ -56,7 +57,7 @@ class Admission:
         if wait_s > self.max_wait_s:
             said = f"which takes {wait_s:.1f} s and may take {self.max_wait_s:g} s"
             self._refuse(modality, said, wait_s - self.max_wait_s)
-        standing = STANDING_BATCHES * self.pace.batch_items(modality)
+        standing = STANDING_BATCHES * self.pace.batch_views
         if (
             waiting >= standing
             and self._requests[modality] >= FEWEST_REQUESTS

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -19,6 +20,8 @@ from service.errors import fault_of
 SMALL_BYTES = 65_536
 # A body has one more second for each of these that has arrived [bytes].
 SLOWEST_BYTES_PER_S = 100_000
+# Whether the body of this request is so small that to read it takes less time than to wake a thread.
+SMALL: ContextVar[bool] = ContextVar("small_body", default=False)
 
 
 def declared(scope: Scope) -> int:
@@ -115,6 +118,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         length = declared(scope)
+        SMALL.set(0 < length <= SMALL_BYTES)
         try:
             if length > self.limit:
                 raise too_large(self.limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from models.embedder import Embedder
 from models.errors import SensoriumError
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import Modality
+from service.body_limit import SMALL
 from service.daemon import in_daemon_thread
 from service.errors import NotReadyError, SettingError
 from service.fetching.fetched import fetched_parts
@@ -193,8 +195,10 @@ class Engine:
     async def in_reader(self, call: Callable[..., T], *args: Any) -> T:
         """Run the reading of a body, which may be megabytes of base64, in a thread of its own kind.
 
-        Those that decode may all be busy, and a full queue is to be told at once.
+        Those that decode may all be busy, and a full queue is to be told at once. A small one is read here.
         """
+        if SMALL.get():
+            return call(*args)
         return await asyncio.get_running_loop().run_in_executor(self._readers, call, *args)
 
     async def fetched(self, parts: Sequence[Part]) -> Sequence[Part]:
@@ -234,6 +238,9 @@ class Engine:
             await self._load_one(name)
         if not self.serving.all:
             self._give_up(self.serving.failures[self.serving.default])
+        # The million objects of the libraries stay for good: to look through them takes a tenth of a second.
+        gc.collect()
+        gc.freeze()
 
     async def _load_one(self, name: str) -> None:
         """One that cannot be loaded leaves the others alone."""

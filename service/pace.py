@@ -104,7 +104,7 @@ class Calm:
         """To be told whenever the number of waiting items has changed."""
         now = self._clock()
         for modality, count in waiting.items():
-            short = count <= self.BATCHES * self._pace.batch_items(modality)
+            short = count <= self.BATCHES * self._pace.batch_views
             self._since[modality] = now if short else self._since.get(modality, now)
 
     def lasting(self, modality: str) -> bool:
