@@ -1,12 +1,14 @@
 """Sound files -> AudioSample: mono, 16 kHz, float32."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from models.errors import MediaError, MediaTooLargeError
 from models.media import formats
 from models.media.lengths import refuse_truncated
 from models.media.limits import Limits
-from models.media.resampling import resample_to_16k
+from models.media.resampling import Resampler
 from models.media.sound import LIBAV_NAMES, SOUNDFILE_FORMATS, Sound, open_sound
 from models.samples import AUDIO_RATE_HZ, AudioSample, Float32
 
@@ -26,6 +28,7 @@ def _check_header(sound: Sound, limits: Limits) -> None:
     if not 0 < sound.rate <= HIGHEST_RATE_HZ:
         raise MediaError(f"the sampling rate is {sound.rate} Hz; accepted is up to {HIGHEST_RATE_HZ} Hz")
     _check_duration(sound.claimed / sound.rate, limits)
+    _check_samples(sound.claimed * sound.channels, limits)
 
 
 def _check_duration(seconds: float, limits: Limits) -> None:
@@ -35,22 +38,43 @@ def _check_duration(seconds: float, limits: Limits) -> None:
         )
 
 
-def _mono(sound: Sound, limits: Limits) -> Float32:
-    """All blocks, channels averaged, counted while reading: a header may claim less than follows."""
-    blocks, count = [], 0
+def _check_samples(count: int, limits: Limits) -> None:
+    if count > limits.samples:
+        raise MediaTooLargeError(
+            f"the sound has {count} samples or more in all its channels; "
+            f"at most {limits.samples} are accepted"
+        )
+
+
+def _mono(sound: Sound, limits: Limits) -> Iterator[Float32]:
+    """Block by block, channels averaged, counted while reading: a header may claim less than follows."""
+    count = 0
     for block in sound.blocks:
         count += len(block)
         _check_duration(count / sound.rate, limits)
-        blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32))
-    return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+        _check_samples(count * sound.channels, limits)
+        mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+        if not np.isfinite(mono).all():
+            raise MediaError("the sound holds values that are not finite (NaN or infinity)")
+        yield mono
 
 
-def _within_full_scale(waveform: Float32) -> Float32:
-    """An overshoot stays, as in the reference; floats in another unit are turned down to a peak of 1."""
-    if not np.isfinite(waveform).all():
-        raise MediaError("the sound holds values that are not finite (NaN or infinity)")
-    peak = float(np.abs(waveform).max(initial=0.0))
-    return waveform if peak < HIGHEST_PEAK else waveform / np.float32(peak)
+def _at_16k(sound: Sound, limits: Limits) -> Float32:
+    """The sound at 16 kHz; a second copy of it, or one at its own rate, is never held.
+
+    An overshoot stays, as in the reference; floats in another unit are turned down to a peak of 1.
+    """
+    resampler, held, peak = Resampler(sound.rate), bytearray(), 0.0
+    for mono in _mono(sound, limits):
+        peak = max(peak, float(np.abs(mono).max(initial=0.0)))
+        for piece in resampler.feed(mono):
+            held += piece.tobytes()
+    for piece in resampler.finish():
+        held += piece.tobytes()
+    waveform = np.frombuffer(held, np.float32)
+    if peak >= HIGHEST_PEAK:
+        waveform /= np.float32(peak)
+    return waveform
 
 
 def decode_audio(data: bytes, limits: Limits, *, clips: int | None = None) -> AudioSample:
@@ -63,7 +87,7 @@ def decode_audio(data: bytes, limits: Limits, *, clips: int | None = None) -> Au
     refuse_truncated(data, found)
     with open_sound(data, found) as sound:
         _check_header(sound, limits)
-        waveform = resample_to_16k(_within_full_scale(_mono(sound, limits)), sound.rate)
+        waveform = _at_16k(sound, limits)
     if len(waveform) < SHORTEST_SAMPLES:
         raise MediaError(
             f"the sound has {len(waveform)} samples at 16 kHz; at least {SHORTEST_SAMPLES} "

@@ -95,11 +95,13 @@ class Player:
 
     container: InputContainer
     index: FrameIndex
+    limits: Limits
 
     def __post_init__(self) -> None:
         self.stream = picture_stream(self.container)
         self.decoded = self.container.decode(self.stream)
         self.frame: av.VideoFrame | None = None
+        self.pixels = 0
         self.time = int(self.index.keys[0][0]) if self.index.keys else int(self.index.times[0])
 
     def _jump_towards(self, time: int) -> None:
@@ -108,6 +110,14 @@ class Player:
             self.container.seek(key[1], stream=self.stream)
             self.decoded = self.container.decode(self.stream)
 
+    def _count(self, frame: av.VideoFrame) -> None:
+        self.pixels += frame.width * frame.height
+        if self.pixels > self.limits.decoded_pixels:
+            raise MediaTooLargeError(
+                f"more than {self.limits.decoded_pixels} pixels would have to be decoded to reach the frames "
+                "that are looked at; accepted are smaller or shorter videos, or such with more key frames"
+            )
+
     def frame_at(self, time: int) -> av.VideoFrame:
         """The first frame shown at `time` or later, else the last one; `time` never goes back."""
         self._jump_towards(time)
@@ -115,6 +125,7 @@ class Player:
             following = next(self.decoded, None)
             if following is None:
                 break
+            self._count(following)
             if following.pts is not None:
                 self.frame, self.time = following, following.pts
         if self.frame is None:
@@ -149,7 +160,7 @@ class EncodedFrames:
     def _decode(self, numbers: list[int]) -> dict[int, UInt8]:
         kept = {}
         with open_container(self.data, self.found) as container:
-            player = Player(container, self.index)
+            player = Player(container, self.index, self.limits)
             for number in numbers:
                 frame = player.frame_at(int(self.index.times[number]))
                 reached = int(np.searchsorted(self.index.times, player.time, side="right"))

@@ -12,7 +12,8 @@ class Limits:
     `pixels` of a picture, `map_pixels` of a map that is computed with in floats (depth, thermal),
     `frame_pixels` of one video frame, `frames` of a video, `decoded_pixels` of the frames that have to be
     decoded to reach those that a model looks at, `audio_s` and `video_s` seconds of a recording,
-    `channels` of a sound, `values` of an array or a table, `rows` of a table, `text_bytes` of a UTF-8 text.
+    `samples` (of all channels) and `channels` of a sound, `values` of an array or a table,
+    `rows` of a table, `text_bytes` of a UTF-8 text.
     """
 
     pixels: int = 50_000_000
@@ -22,6 +23,7 @@ class Limits:
     decoded_pixels: int = 10_000_000_000
     audio_s: float = 3600.0
     video_s: float = 3600.0
+    samples: int = 400_000_000
     channels: int = 32
     values: int = 20_000_000
     rows: int = 2_000_000

@@ -1,6 +1,7 @@
 """Any sampling rate -> 16 kHz, with torchaudio's windowed sinc: the reference's resampler and defaults."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -29,25 +30,60 @@ def _usable_rate(rate: int) -> int:
     return round(rate / ROUNDED_RATE_HZ) * ROUNDED_RATE_HZ
 
 
-def resample_to_16k(waveform: Float32, rate: int) -> Float32:
-    """(T,) at `rate` Hz -> (ceil(T x 16000 / rate),).
+class Resampler:
+    """A sound that comes in blocks -> the same at 16 kHz, in pieces: (T,) -> (ceil(T x 16000 / rate),).
 
-    Long recordings go through in chunks that overlap by more than the filter's reach: the same
-    values, in bounded memory.
+    It is cut into chunks that overlap by more than the filter's reach: the same values as in one go, in
+    memory that does not grow with the sound.
     """
-    rate = _usable_rate(rate)
-    if rate == AUDIO_RATE_HZ:
-        return waveform
-    old, new = _reduced(rate)
-    # Chunks begin where an input and an output sample coincide.
-    step = math.ceil(CHUNK_S * rate / old) * old
-    margin = math.ceil(MARGIN_PERIODS * max(rate / AUDIO_RATE_HZ, 1) / old) * old
-    signal = torch.from_numpy(waveform)
-    pieces = []
-    for start in range(0, len(waveform), step):
-        first = max(start - margin, 0)
-        piece = resample(signal[first : start + step + margin], old, new)
-        skipped = (start - first) // old * new
-        wanted = math.ceil(min(step, len(waveform) - start) * new / old)
-        pieces.append(piece[skipped : skipped + wanted].numpy())
-    return np.concatenate(pieces)
+
+    def __init__(self, rate: int) -> None:
+        rate = _usable_rate(rate)
+        self.old, self.new = _reduced(rate)
+        # Chunks begin where an input and an output sample coincide.
+        self._step = math.ceil(CHUNK_S * rate / self.old) * self.old
+        self._margin = math.ceil(MARGIN_PERIODS * max(rate / AUDIO_RATE_HZ, 1) / self.old) * self.old
+        self._blocks: list[Float32] = []
+        self._held = self._before = 0
+
+    def feed(self, block: Float32) -> Iterator[Float32]:
+        """What can be told once this block is known."""
+        if self.old == self.new:
+            yield block
+            return
+        self._blocks.append(block)
+        self._held += len(block)
+        while self._held - self._before >= self._step + self._margin:
+            signal = self._signal()
+            yield self._resampled(signal[: self._before + self._step + self._margin], self._step)
+            first = max(self._before + self._step - self._margin, 0)
+            self._before += self._step - first
+            self._blocks, self._held = [signal[first:].copy()], len(signal) - first
+
+    def finish(self) -> Iterator[Float32]:
+        """The rest, of which there may be two chunks."""
+        while self._held > self._before:
+            signal = self._signal()
+            yield self._resampled(signal, min(self._step, self._held - self._before))
+            first = min(max(self._before + self._step - self._margin, 0), len(signal))
+            self._before += self._step - first
+            self._blocks, self._held = [signal[first:]], len(signal) - first
+
+    def _signal(self) -> Float32:
+        self._blocks = [np.concatenate(self._blocks)]
+        return self._blocks[0]
+
+    def _resampled(self, signal: Float32, count: int) -> Float32:
+        """`count` input samples from `_before` on, with what surrounds them."""
+        piece = resample(
+            torch.from_numpy(signal[: self._before + self._step + self._margin]), self.old, self.new
+        )
+        skipped = self._before // self.old * self.new
+        wanted: Float32 = piece[skipped : skipped + math.ceil(count * self.new / self.old)].numpy()
+        return wanted
+
+
+def resample_to_16k(waveform: Float32, rate: int) -> Float32:
+    """(T,) at `rate` Hz -> (ceil(T x 16000 / rate),)."""
+    resampler = Resampler(rate)
+    return np.concatenate([*resampler.feed(waveform), *resampler.finish()])

@@ -48,7 +48,7 @@ def rows_of(data: bytes, most: int, wanted: str) -> Iterator[tuple[int, list[str
     reader = csv.reader(_lines(text, most), delimiter=_delimiter(text, most))
     try:
         for row in reader:
-            if any(cell.strip() for cell in row) and not row[0].startswith("#"):
+            if row and (row[0].strip() or any(map(str.strip, row))) and not row[0].startswith("#"):
                 yield reader.line_num, row
     except csv.Error as error:
         raise MediaError(f"line {reader.line_num} of the CSV cannot be read: {error}") from error

@@ -46,7 +46,7 @@ def clip_starts(length: int, wanted: int) -> list[int]:
 def clips(waveform: Float32, wanted: int = CLIPS) -> Float32:
     """(samples,) -> (clips, CLIP_SAMPLES): short sounds padded with silence, quiet clips left out."""
     short = max(0, CLIP_SAMPLES - waveform.size)
-    padded = np.pad(waveform, (short // 2, short - short // 2))
+    padded = np.pad(waveform, (short // 2, short - short // 2)) if short else waveform
     cut = np.stack([padded[s : s + CLIP_SAMPLES] for s in clip_starts(padded.size, wanted)])
     power = np.square(cut, dtype=np.float64).mean(-1)
     loud: Float32 = cut[power >= power.max() * 10 ** (-QUIET_DB / 10)]
