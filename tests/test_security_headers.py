@@ -189,7 +189,7 @@ REBOUND = "rebound.example rebound.example.:80 127.0.0.1.rebound.example user@re
 
 
 def test_a_name_that_was_made_to_point_here_is_refused(serve):
-    """On a loopback address without keys: dotted names are strangers', but for those that the setting lists."""
+    """On a loopback address without keys: dotted names are strangers', but for listed ones."""
     guarded = serve(allowed_hosts="sensorium.example")
     for host in OWN_NAMES.split():
         assert guarded.get("/v1/models", headers={"host": host}).status_code == 200
