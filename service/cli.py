@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +17,7 @@ from service import logs
 from service.commands.backup import backup
 from service.commands.bind import bind
 from service.commands.classify import classify
+from service.commands.doctor import doctor
 from service.commands.evaluate import evaluate
 from service.commands.ingest import ingest
 from service.commands.keys import keys
@@ -24,6 +27,9 @@ from service.commands.restore import restore
 from service.commands.search import search
 from service.commands.train import train
 from service.settings import Settings
+from service.unread import told, unread
+
+log = logging.getLogger(__name__)
 
 cli = typer.Typer(
     help="Text, images, video, sound, depth, thermal pictures and movement in one searchable space.",
@@ -86,6 +92,8 @@ def serve(  # noqa: PLR0913, PLR0917 - the options
         data_dir=data_dir,
     )
     logs.write_to_stderr(settings.log_level, settings.log_format)
+    for name, meant in unread(os.environ).items():
+        log.warning(told(name, meant))
     from service.server import run  # noqa: PLC0415 - loads torch
 
     raise typer.Exit(run(settings))
@@ -174,6 +182,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "backup": backup,
         "bind": bind,
         "classify": classify,
+        "doctor": doctor,
         "evaluate": evaluate,
         "ingest": ingest,
         "mcp": mcp,

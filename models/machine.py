@@ -1,0 +1,41 @@
+"""What the machine offers the encoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+CPUINFO = Path("/proc/cpuinfo")
+# Instructions that multiply bf16 by themselves: AVX512-BF16, AMX, and ARM's.
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "avx_ne_convert"})
+
+
+def compute_threads() -> int:
+    """Threads that an encoder uses."""
+    return torch.get_num_threads()
+
+
+def has_bf16(cpuinfo: Path = CPUINFO) -> bool | None:
+    """Whether the processor multiplies bf16 by itself, None where the system does not tell."""
+    if not cpuinfo.exists():
+        return None
+    words = cpuinfo.read_text(encoding="utf-8", errors="replace").split()
+    return not BF16_FLAGS.isdisjoint(words)
+
+
+def device_fault(device: str) -> str | None:
+    """Why the encoders cannot run there, None where they can."""
+    kind, _, number = device.partition(":")
+    if kind == "cpu":
+        return None
+    if kind != "cuda":
+        return f"the device {device!r} is not known; accepted are cpu, cuda and cuda:NUMBER"
+    if not torch.cuda.is_available():
+        return (
+            "torch finds no CUDA device: install its CUDA wheels and the driver, or take SENSORIUM_DEVICE=cpu"
+        )
+    count = torch.cuda.device_count()
+    if number and (not number.isdecimal() or int(number) >= count):
+        return f"there is no {device}; this machine has cuda:0 to cuda:{count - 1}"
+    return None

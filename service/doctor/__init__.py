@@ -1,0 +1,1 @@
+"""What would hinder a start of the server, found out without changing anything."""
