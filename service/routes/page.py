@@ -38,10 +38,11 @@ def served(name: str, request: Request) -> Response:
         raise HTTPException(404)
     data = FILES[name].read_bytes()
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {**HEADERS, "etag": tag}
+    headers = {**HEADERS, "etag": tag, "content-type": MEDIA_TYPES[FILES[name].suffix]}
     if tag in request.headers.get("if-none-match", ""):
+        # With its type: browsers take the headers of a 304, the policy that hangs on the type among them.
         return Response(status_code=304, headers=headers)
-    return Response(data, media_type=MEDIA_TYPES[FILES[name].suffix], headers=headers)
+    return Response(data, headers=headers)
 
 
 @router.get("/")

@@ -19,6 +19,9 @@ function gauge(item) {
   );
 }
 
+/** Whether `item` lies farther than what is as likely related as not. */
+export const isFar = (item) => typeof item.calibrated === "number" && item.calibrated < EVEN;
+
 const hasScore = (item) => typeof item.calibrated === "number";
 
 /** A card for `item`; `doing` has `open`, `near`, `plus`, `minus`, each taking the item. */

@@ -2,14 +2,16 @@
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element; `facts` are attributes, `on...` listeners, and properties where the element has one. */
+const PROPERTIES = new Set(["value", "checked", "selected", "controls", "playsInline", "hidden", "disabled"]);
+
+/** An element; `facts` are attributes, `on...` listeners, and the properties above. */
 export function el(tag, facts = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(facts)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (name === "class") made.className = value;
-    else if (name in made && !name.startsWith("aria")) made[name] = value;
+    else if (PROPERTIES.has(name)) made[name] = value;
     else made.setAttribute(name, value === true ? "" : value);
   }
   made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));

@@ -20,7 +20,6 @@ function valueOf(text) {
 
 function row(changed) {
   const key = el("input", { type: "text", placeholder: "key", "aria-label": "Key", list: "keys", onchange: changed });
-  key.setAttribute("list", "keys");
   const value = el("input", { type: "text", placeholder: "value", "aria-label": "Value", onchange: changed });
   const operator = el("select", { "aria-label": "Condition" }, Object.keys(OPERATORS).map((name) => el("option", {}, name)));
   const made = el("div", { class: "condition" }, key, operator, value);
@@ -41,11 +40,20 @@ export class Finer extends EventTarget {
   constructor() {
     super();
     this.chosen = new Set();
-    const changed = () => this.dispatchEvent(new Event("change"));
+    this.told = "{}";
+    const changed = () => this.tell();
     const more = el("button", { type: "button", class: "plain", onclick: () => more.before(row(changed)) }, "Another condition");
     byId("conditions").append(row(changed), more);
     byId("diversity").addEventListener("input", (event) => { event.target.nextElementSibling.textContent = event.target.value; });
     for (const id of ["diversity", "group"]) byId(id).addEventListener("change", changed);
+  }
+
+  /** Half a condition is none: only what alters the request is a change. */
+  tell() {
+    const now = JSON.stringify(this.body);
+    if (now === this.told) return;
+    this.told = now;
+    this.dispatchEvent(new Event("change"));
   }
 
   /** Show a switch for each sense that the collection has. */
@@ -59,7 +67,7 @@ export class Finer extends EventTarget {
     const turn = (event) => {
       if (!this.chosen.delete(sense)) this.chosen.add(sense);
       event.currentTarget.setAttribute("aria-pressed", String(this.chosen.has(sense)));
-      this.dispatchEvent(new Event("change"));
+      this.tell();
     };
     const facts = { type: "button", class: "sense", "data-sense": sense, "aria-pressed": String(this.chosen.has(sense)), onclick: turn };
     return el("button", facts, icon(signOf(sense)), nameOf(sense), el("span", { class: "count" }, count.toLocaleString("en")));

@@ -10,7 +10,9 @@ function alone(player) {
 }
 
 function follow(player, frame) {
+  const needle = frame.querySelector(".needle");
   const move = () => {
+    needle.toggleAttribute("data-on", player.currentTime > 0);
     frame.style.setProperty("--at", String(player.duration ? player.currentTime / player.duration : 0));
     if (!player.paused) requestAnimationFrame(move);
   };

@@ -1,6 +1,6 @@
 // The list of cards: what a search found, or without one what the collection holds; more on demand.
 import { collectionPath, getJson, postJson } from "./api.js";
-import { card } from "./card.js";
+import { card, isFar } from "./card.js";
 import { byId, el } from "./dom.js";
 import { release } from "./media.js";
 
@@ -60,7 +60,7 @@ export class Results extends EventTarget {
     this.items.push(...page.items);
     this.next = page.more;
     page.items.forEach((item) => this.finer.learn(item.metadata));
-    const fresh = page.items.map((item) => el("li", {}, card(this.name, item, this.doing)));
+    const fresh = page.items.map((item) => el("li", { class: isFar(item) ? "far" : null }, card(this.name, item, this.doing)));
     list.append(...fresh);
     byId("more").hidden = this.next === null;
     if (further) fresh[0]?.querySelector("button.title")?.focus();
