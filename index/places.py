@@ -135,5 +135,5 @@ class Places:
     def _chosen(self, passing: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
         chosen = self.living.copy()
         if passing is not None:
-            chosen &= passing[self.items]
+            chosen &= passing.take(self.items)
         return chosen
