@@ -100,7 +100,7 @@ def _image(sample: ImageSample, transform: Any) -> Views:
 def _video(sample: VideoSample, transform: Any) -> Views:
     places = np.linspace(0, sample.frame_count - 1, VIDEO_FRAMES).round().astype(int)
     numbers = sorted(set(places.tolist()))
-    return Views(torch.cat([_picture(frame, transform) for frame in sample.frames(numbers)]))
+    return Views(torch.cat([_picture(frame, transform) for frame in sample.each(numbers)]))
 
 
 def _pictures(transform: Any) -> Takes:

@@ -7,7 +7,7 @@ a valid one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeAlias
@@ -61,6 +61,10 @@ class FrameSource(Protocol):
 
     def frames(self, numbers: list[int]) -> UInt8:
         """RGB uint8 (len(numbers), H, W, 3) of the given frame numbers, in that order."""
+        ...
+
+    def each(self, numbers: list[int]) -> Iterator[UInt8]:
+        """The same one by one, RGB uint8 (H, W, 3), of rising frame numbers."""
         ...
 
 
@@ -117,6 +121,10 @@ class VideoSample:
     def frames(self, numbers: list[int]) -> UInt8:
         """RGB uint8 (len(numbers), H, W, 3). Raises MediaError where the stream is damaged."""
         return self.source.frames(numbers)
+
+    def each(self, numbers: list[int]) -> Iterator[UInt8]:
+        """The same one by one, RGB uint8 (H, W, 3), `numbers` rising: large frames are not held together."""
+        return self.source.each(numbers)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,10 @@ class Noise:
     """Frames of noise."""
 
     def frames(self, numbers):
-        return np.stack([np.random.default_rng(n).integers(0, 256, (90, 120, 3), np.uint8) for n in numbers])
+        return np.stack(list(self.each(numbers)))
+
+    def each(self, numbers):
+        return (np.random.default_rng(n).integers(0, 256, (90, 120, 3), np.uint8) for n in numbers)
 
 
 def video_of(count):

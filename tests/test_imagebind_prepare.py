@@ -39,6 +39,9 @@ class Frames:
     def frames(self, numbers):
         return np.stack([self.by_number[number] for number in numbers])
 
+    def each(self, numbers):
+        return (self.by_number[number] for number in numbers)
+
 
 def prepared(modality, sample):
     return prepare_by_kind(modality, TAKES[modality])(sample)

@@ -75,6 +75,9 @@ def test_videos_are_five_evenly_spaced_frames(embedder):
         def frames(self, numbers):
             return frames[numbers]
 
+        def each(self, numbers):
+            return iter(frames[numbers])
+
     film = models.VideoSample(Source(), 9, 3.0, np.arange(9, dtype=np.float32) / 3)
     singles = embedder.embed("image", [models.ImageSample(frames[i]) for i in (0, 2, 4, 6, 8)])
     mean = singles.mean(0) / np.linalg.norm(singles.mean(0))

@@ -67,10 +67,6 @@ def prepare_video(sample: VideoSample) -> Views:
     clips = VIDEO_CLIPS if sample.clips is None else sample.clips
     pairs = frame_pairs(sample.frame_count, sample.fps, clips)
     numbers = sorted({number for pair in pairs for number in pair})
-    seen = dict(zip(numbers, sample.frames(numbers), strict=True))
-    views = [
-        crop
-        for first, last in pairs
-        for crop in _crops(np.stack([shortened(seen[first]), shortened(seen[last])]))
-    ]
+    seen = dict(zip(numbers, map(shortened, sample.each(numbers)), strict=True))
+    views = [crop for first, last in pairs for crop in _crops(np.stack([seen[first], seen[last]]))]
     return Views(torch.stack(views), notes=_unseen(sample, clips))

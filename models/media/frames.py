@@ -1,8 +1,8 @@
 """Pictures of a film: an index made from its packets, and decoding of just the frames that are asked for."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import av
 import numpy as np
@@ -29,6 +29,9 @@ class StillFrames:
 
     def frames(self, numbers: list[int]) -> UInt8:
         return self.pixels[numbers]
+
+    def each(self, numbers: list[int]) -> Iterator[UInt8]:
+        return iter(self.pixels[numbers])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +92,16 @@ def _rgb(frame: av.VideoFrame, limits: Limits) -> UInt8:
     return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
 
 
+def _alike(frames: Iterator[UInt8]) -> Iterator[UInt8]:
+    """The frames as long as they are of one size. Raises MediaError."""
+    shape = None
+    for pixels in frames:
+        if shape not in (None, pixels.shape):
+            raise MediaError("the video changes its frame size midway")
+        shape = pixels.shape
+        yield pixels
+
+
 @dataclass(eq=False)
 class Player:
     """A film played forward, with jumps to key frames over what nobody asked for."""
@@ -144,21 +157,27 @@ class EncodedFrames:
 
     def frames(self, numbers: list[int]) -> UInt8:
         """RGB uint8 (len(numbers), H, W, 3). Raises MediaError where the stream is damaged."""
-        count = len(self.index.times)
-        if not numbers or min(numbers) < 0 or max(numbers) >= count:
-            raise MediaError(f"the video has frames 0 to {count - 1}, not {numbers}")
+        self._check(numbers)
+        wanted = sorted(set(numbers))
+        kept = dict(zip(wanted, self.each(wanted), strict=True))
+        return np.stack([kept[number] for number in numbers])
+
+    def each(self, numbers: list[int]) -> Iterator[UInt8]:
+        """RGB uint8 (H, W, 3) one after the other, `numbers` rising, none kept. Raises as `frames`."""
+        self._check(numbers)
         try:
-            kept = self._decode(sorted(set(numbers)))
+            yield from _alike(self._decode(numbers))
         except SensoriumError:
             raise
         except Exception as error:
             raise MediaError("the video is damaged: its pictures could not be decoded") from error
-        if any(one.shape != other.shape for one, other in pairwise(kept.values())):
-            raise MediaError("the video changes its frame size midway")
-        return np.stack([kept[number] for number in numbers])
 
-    def _decode(self, numbers: list[int]) -> dict[int, UInt8]:
-        kept = {}
+    def _check(self, numbers: list[int]) -> None:
+        count = len(self.index.times)
+        if not numbers or min(numbers) < 0 or max(numbers) >= count:
+            raise MediaError(f"the video has frames 0 to {count - 1}, not {numbers}")
+
+    def _decode(self, numbers: list[int]) -> Iterator[UInt8]:
         with open_container(self.data, self.found) as container:
             player = Player(container, self.index, self.limits)
             for number in numbers:
@@ -166,5 +185,4 @@ class EncodedFrames:
                 reached = int(np.searchsorted(self.index.times, player.time, side="right"))
                 if reached < SHOWN_SHARE * number:
                     raise truncated(f"the video breaks off: frame {number} cannot be reached")
-                kept[number] = _rgb(frame, self.limits)
-        return kept
+                yield _rgb(frame, self.limits)

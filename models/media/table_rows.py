@@ -22,6 +22,8 @@ def _text(data: bytes, wanted: str) -> str:
 
 def _lines(text: str, most: int) -> Iterator[str]:
     for number, match in enumerate(LINE.finditer(text)):
+        if match.start() == len(text):
+            return
         if number > most:
             raise MediaTooLargeError(f"the CSV has more lines than are accepted: at most {most}")
         if match.end(1) - match.start() > LONGEST_LINE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def photograph(pixels: UInt8) -> UInt8:
     return np.stack([square(pixels, IMAGE_SIDE, CLOSER), square(pixels, IMAGE_SIDE)[:, ::-1]])
 
 
-def one_look(pictures: Sequence[UInt8] | UInt8) -> UInt8:
+def one_look(pictures: Iterable[UInt8]) -> UInt8:
     """Each picture through one of the two looks in turn, (n, side, side, 3)."""
     return np.stack([photograph(pixels)[place % 2] for place, pixels in enumerate(pictures)])
 
@@ -91,7 +91,7 @@ def prepare_video(sample: VideoSample) -> Views:
     """
     count = min(VIDEO_FRAMES, sample.frame_count)
     numbers = [int((i + 0.5) * sample.frame_count / count) for i in range(count)]
-    frames = one_look(sample.frames(numbers))
+    frames = one_look(sample.each(numbers))
     return Views(image_input(frames), (f"{count} of {sample.frame_count} frames used",))
 
 
