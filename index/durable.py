@@ -1,9 +1,12 @@
 """Files that are there whole or not at all, and a folder that one process owns."""
 
+import ctypes
 import fcntl
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +20,30 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def filesystem(folder: Path) -> Iterator[Callable[[], None] | None]:
+    """Lend a call that makes all that was written to the filesystem of `folder` durable, as Linux has it.
+
+    None elsewhere. It waits for what other processes write too, so it is for many files at a time.
+    """
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        yield None
+        return
+    # Faults of writing are told to who had the folder open before.
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+    def sync() -> None:
+        if syncfs(handle) != 0:
+            fault = ctypes.get_errno()
+            raise OSError(fault, os.strerror(fault), str(folder))
+
+    try:
+        yield sync
     finally:
         os.close(handle)
 

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from index.durable import BESIDE, beside, make_folder, put_in_place, sync_folder
+from index.durable import BESIDE, beside, filesystem, make_folder, put_in_place, sync_folder
 
 log = logging.getLogger(__name__)
+
+MANY = 32
+"""From so many files on one sync of the whole filesystem is quicker than one for each."""
 
 
 def name_of(content: bytes) -> str:
@@ -22,6 +25,10 @@ def is_whole(path: Path) -> bool:
     """Say whether a media file has the content that its name promises."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == path.name
+
+
+def _is_there(path: Path, content: bytes) -> bool:
+    return path.exists() and path.stat().st_size == len(content)
 
 
 @contextmanager
@@ -56,12 +63,17 @@ class MediaFolder:
 
     def write(self, contents: Mapping[str | None, bytes | None]) -> None:
         """Store each content durably under its name, see `name_of`; None is no content and has no name."""
-        folders = {
-            self._write(self._path(name), content)
+        wanted = {
+            self._path(name): content
             for name, content in contents.items()
             if name is not None and content is not None
         }
-        for folder in folders:
+        if len(wanted) >= MANY:
+            with filesystem(self._folder) as sync:
+                if sync is not None:
+                    self._write_many(wanted, sync)
+                    return
+        for folder in {self._write(path, content) for path, content in wanted.items()}:
             sync_folder(folder)
 
     def open(self, name: str) -> BinaryIO:
@@ -109,9 +121,25 @@ class MediaFolder:
         except OSError:
             log.warning("could not remove the media file %s", path, exc_info=True)
 
+    def _write_many(self, wanted: Mapping[Path, bytes], sync: Callable[[], None]) -> None:
+        """As `_write`, with two syncs for all: of the contents, then of the names."""
+        new = {path: content for path, content in wanted.items() if not _is_there(path, content)}
+        try:
+            for path, content in new.items():
+                path.parent.mkdir(exist_ok=True)
+                beside(path).write_bytes(content)
+            sync()
+            for path in new:
+                beside(path).replace(path)
+            sync()
+        except OSError:
+            for path in new:
+                beside(path).unlink(missing_ok=True)
+            raise
+
     def _write(self, path: Path, content: bytes) -> Path:
         make_folder(path.parent)
-        if not (path.exists() and path.stat().st_size == len(content)):
+        if not _is_there(path, content):
             partial = beside(path)
             try:
                 partial.write_bytes(content)

@@ -205,6 +205,15 @@ class DecodePool:
         """Whether nothing is on its way, so that another pass may begin."""
         return not any(worker.tasks for worker in self._workers)
 
+    def wait(self) -> None:
+        """Return when all processes have loaded what they need. Raises NotReadyError where one cannot."""
+        for worker in self._workers:
+            try:
+                while not worker.ready:
+                    worker.take()
+            except (EOFError, OSError) as error:
+                raise NotReadyError(f"a decoding process could not start ({worker.stop()})") from error
+
     def close(self) -> None:
         """End the processes, also those that are at something."""
         for worker in self._workers:

@@ -78,10 +78,12 @@ def fingerprint(facts: str, data: bytes) -> str:
 
 def opened(path: str, inside: str | None) -> int:
     """A descriptor of a regular file. Raises OSError, PermissionError where a link leads outside."""
-    real = os.path.realpath(path)
-    if inside is not None and os.path.commonpath((inside, real)) != inside:
-        raise PermissionError("it is a link that leads out of the folder")
-    handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    flags = os.O_RDONLY | os.O_NONBLOCK
+    if inside is not None:
+        path, flags = os.path.realpath(path), flags | os.O_NOFOLLOW
+        if os.path.commonpath((inside, path)) != inside:
+            raise PermissionError("it is a link that leads out of the folder")
+    handle = os.open(path, flags)
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST_FILE:
         os.close(handle)
