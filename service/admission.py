@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from service.errors import OverloadedError
 from service.pace import Calm, Pace, retry_after_s
 
-# In a lasting overload: the items that may stand in line, in batches of one view each. Half of it keeps the
-# encoder busy, so that callers wait about twice as long as at full load.
-STANDING_BATCHES = 4
+# In a lasting overload: the items that may stand in line, in batches of one view each. Two of them keep the
+# encoder busy, so that callers wait less than twice as long as at full load.
+STANDING_BATCHES = 3
+# A burst may fill the queue where it is done within this time.
+BURST_WAIT_S = 1.0
 # However many items they have: one request is in the encoder while the next one gets ready.
 FEWEST_REQUESTS = 2
 
@@ -58,11 +60,8 @@ class Admission:
             said = f"which takes {wait_s:.1f} s and may take {self.max_wait_s:g} s"
             self._refuse(modality, said, wait_s - self.max_wait_s)
         standing = STANDING_BATCHES * self.pace.batch_views
-        if (
-            waiting >= standing
-            and self._requests[modality] >= FEWEST_REQUESTS
-            and self._calm.lasting(modality)
-        ):
+        too_much = wait_s > BURST_WAIT_S or self._calm.lasting(modality)
+        if waiting >= standing and self._requests[modality] >= FEWEST_REQUESTS and too_much:
             self._refuse(modality, f"at most {standing} may while the overload lasts", wait_s / 2)
 
     def _refuse(self, modality: str, most: str, wait_s: float) -> None:
