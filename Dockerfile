@@ -20,8 +20,17 @@ FROM ${BASE}
 COPY --from=build /opt/sensorium /opt/sensorium
 RUN useradd --create-home --uid 10001 sensorium \
     && install -d -o sensorium -g sensorium /data /models
+# Whatever a library wants to keep goes where it can be written when the rest is read-only: weights to /models,
+# what may be lost to /tmp.
 ENV PATH=/opt/sensorium/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    TMPDIR=/tmp \
+    XDG_CACHE_HOME=/tmp/cache \
+    TORCHINDUCTOR_CACHE_DIR=/tmp/torchinductor \
+    TRITON_CACHE_DIR=/tmp/triton \
+    HF_HOME=/models/huggingface \
+    TORCH_HOME=/models/torch \
     SENSORIUM_HOST=0.0.0.0 \
     SENSORIUM_DATA_DIR=/data \
     SENSORIUM_MODEL_CACHE=/models
