@@ -36,7 +36,8 @@ MAKO = ("0b0405", "2b1c35", "3e356b", "3b5698", "3482a4", "38aaac", "60ceac", "d
 
 def polynomial(coefficients: Sequence[Sequence[float]]) -> Table:
     powers = np.linspace(0, 1, STEPS)[:, None] ** np.arange(len(coefficients))
-    return np.round(np.clip(powers @ np.array(coefficients), 0, 1) * 255).astype(np.uint8)
+    colours: Table = np.round(np.clip(powers @ np.array(coefficients), 0, 1) * 255).astype(np.uint8)
+    return colours
 
 
 def between(points: Sequence[str]) -> Table:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -63,10 +64,10 @@ def painted_at_most(chart):
 
 
 def test_the_hits_of_a_search_stand_out(chart):
-    """The search goes on while the map is shown, and the note counts its hits."""
+    """The search goes on while the map is shown, and the note counts the likely ones."""
     chart.fill("#words", "a dog barking")
     chart.press("#words", "Enter")
-    chart.locator("#map-note", has_text="24 of the search").wait_for()
+    chart.locator("#map-note", has_text=re.compile(r"· [1-9] of the search")).wait_for()
 
 
 def test_keys_move_zoom_and_open(chart):

@@ -3,9 +3,8 @@ import { byId, el } from "./dom.js";
 
 const IDEAS = ["a dog barking", "waves on a beach", "a person walking", "a chair", "something hot", "far away in space"];
 
-/** Show them for the collection `gallery`; `search` takes the words. */
-export function showIdeas(name, search) {
-  byId("ideas").hidden = name !== "gallery";
+/** Fill them in; `search` takes the words. */
+export function showIdeas(search) {
   const buttons = IDEAS.map((words) => el("button", { type: "button", class: "plain", onclick: () => search(words) }, words));
   byId("ideas").replaceChildren("Try ", ...buttons);
 }

@@ -1,5 +1,6 @@
 // The page: where its pieces meet.
 import { getJson } from "./api.js";
+import { isFar } from "./card.js";
 import { showChips } from "./chips.js";
 import { Collections } from "./collections.js";
 import { startComposing } from "./compose.js";
@@ -14,6 +15,9 @@ import { Results } from "./results.js";
 import { startTabs } from "./tabs.js";
 import { startTheme } from "./theme.js";
 import { startUploads } from "./upload.js";
+
+const GALLERY = "gallery";
+const FEW = 5;
 
 const query = new Query();
 const finer = new Finer();
@@ -30,8 +34,15 @@ const complain = (message) => results.complain(message);
 const collections = new Collections(complain);
 const map = new MapView(doing);
 
+/** The hits to show on the map: those that are likely related, or else the first few. */
+function standingOut(items) {
+  const likely = items.filter((item) => !isFar(item));
+  return likely.length ? likely : items.slice(0, FEW);
+}
+
 const search = () => {
   byId("clear").hidden = query.isEmpty;
+  byId("ideas").hidden = !query.isEmpty || collections.name !== GALLERY;
   return collections.name ? results.start(collections.name) : undefined;
 };
 
@@ -41,7 +52,7 @@ function look() {
     byId("status").textContent = "There is no collection yet. Make one, or wait a moment for the gallery.";
   }
   finer.offer(collections.current?.items ?? {});
-  showIdeas(collections.name, (words) => {
+  showIdeas((words) => {
     query.clear();
     query.words = words;
     query.changed();
@@ -66,5 +77,5 @@ startUploads(collections, () => collections.refresh());
 query.addEventListener("change", search);
 finer.addEventListener("change", search);
 collections.addEventListener("change", look);
-results.addEventListener("shown", (event) => map.highlight(event.detail));
+results.addEventListener("shown", (event) => map.highlight(standingOut(event.detail)));
 start().catch((error) => complain(error.message));

@@ -1,5 +1,5 @@
 // A movement as six lines: three of acceleration above, three of rotation below.
-import { svg } from "./dom.js";
+import { el, svg } from "./dom.js";
 
 const WIDTH = 320;
 const HEIGHT = 200;
@@ -23,11 +23,13 @@ function band(values, columns, top) {
 /** A drawing of `lines`, the JSON that the preview of a movement is. */
 export function movement(lines, title) {
   const length = lines.seconds ? `${lines.seconds.toFixed(1)} s` : `${lines.values.length} samples`;
-  return svg(
+  const drawing = svg(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "movement", role: "img", "aria-label": `${title}: acceleration and rotation over ${length}` },
     svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT / 2, y2: HEIGHT / 2, class: "between" }),
     ...band(lines.values, [0, 1, 2], HEIGHT / 4),
     ...band(lines.values, [3, 4, 5], (3 * HEIGHT) / 4),
   );
+  const names = AXES.map((axis) => el("span", { class: axis }, axis));
+  return el("div", { class: "moving" }, drawing, el("p", { class: "axes", "aria-hidden": "true" }, "acceleration ", names), el("p", { class: "axes lower", "aria-hidden": "true" }, `rotation · ${length}`));
 }
