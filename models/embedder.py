@@ -17,13 +17,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.errors import ParameterError, UnknownModalityError
+from models.errors import UnknownModalityError
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import MODALITIES, Modality, decode
+from models.precision import dtype_of, expect_precision, fit
 from models.samples import Sample
 
 VIEWS_PER_FORWARD = 32
-PRECISIONS = MappingProxyType({"fp32": torch.float32, "bf16": torch.bfloat16})
 # A modality that has no tower of its own goes through another's.
 TOWER_OF = MappingProxyType({"video": "image"})
 
@@ -56,12 +56,6 @@ class Tower:
     temperature: float
 
 
-def expect_precision(name: str) -> None:
-    """Raises ParameterError."""
-    if name not in PRECISIONS:
-        raise ParameterError(f"precision {name!r} is not known; accepted are {', '.join(PRECISIONS)}")
-
-
 @dataclass(frozen=True, eq=False)
 class Embedder:
     """A loaded model.
@@ -80,15 +74,16 @@ class Embedder:
     licence: str
     device: str = "cpu"
     precision: str = "fp32"
+    compiled: bool = False
     allows_shortening: bool = False
     background: Background = field(default_factory=dict)
     senses: Mapping[str, Modality] = field(default_factory=lambda: MODALITIES)
     bound: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        expect_precision(self.precision)
+        expect_precision(self.precision, self.device)
         for tower in self.towers.values():
-            tower.encoder.to(self.device, PRECISIONS[self.precision]).eval().requires_grad_(False)
+            fit(tower.encoder, self.precision, self.device, compiled=self.compiled)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -151,6 +146,7 @@ class Embedder:
         return Views(sample) if isinstance(sample, torch.Tensor) else self.prepare(modality, sample)
 
     def _heads(self, encoder: nn.Module, batch: torch.Tensor) -> torch.Tensor:
-        dtype = PRECISIONS[self.precision] if batch.is_floating_point() else batch.dtype
+        wanted = dtype_of(encoder, self.precision, self.device, compiled=self.compiled)
+        dtype = wanted if batch.is_floating_point() else batch.dtype
         chunks = torch.split(batch, VIEWS_PER_FORWARD)
         return torch.cat([encoder(chunk.to(self.device, dtype)).float() for chunk in chunks])

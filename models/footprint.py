@@ -13,9 +13,10 @@ from torch import nn
 from models.errors import SensoriumError
 from models.imagebind.sizes import SIZES
 from models.imagebind.towers import build
+from models.precision import resolve
 from models.registry import entry_of
 
-BYTES_OF_WEIGHT = MappingProxyType({"fp32": 4, "bf16": 2, "fp16": 2})
+BYTES_OF_WEIGHT = MappingProxyType({"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.5})
 MEMINFO = Path("/proc/meminfo")
 # Limit and use of the container's group: cgroup v2, then v1.
 GROUPS = (
@@ -64,7 +65,7 @@ def needed_bytes(
     with torch.device("meta"):
         towers = [BUILDS[entry.name](modality) for modality in wanted]
     count: int = sum(tensor.numel() for tower in towers for tensor in tower.state_dict().values())
-    return count * BYTES_OF_WEIGHT.get(precision, 4)
+    return int(count * BYTES_OF_WEIGHT[resolve(precision)])
 
 
 def _number(path: Path) -> int | None:

@@ -13,10 +13,11 @@ import torch
 from models.assembly import Assembly
 from models.bound.attach import attach, read_cards
 from models.download import Remote, fetch
-from models.embedder import TOWER_OF, Embedder, expect_precision
+from models.embedder import TOWER_OF, Embedder
 from models.errors import ParameterError, UnknownModalityError, UnknownModelError, WeightsError
 from models.imagebind.assemble import assemble as assemble_imagebind
 from models.modalities import MODALITIES
+from models.precision import expect_compilable, resolve
 from models.registry import OPEN_CLIP_PREFIX, REGISTRY, Entry, cache_dir, entry_of
 
 log = logging.getLogger(__name__)
@@ -105,12 +106,16 @@ def load(  # noqa: PLR0913 - the settings of a model
     device: str = "cpu",
     precision: str = "fp32",
     bound: Sequence[Path | str] = (),
+    compiled: bool = False,
+    threads: int | None = None,
 ) -> Embedder:
     """A model by its registered name, ready to embed.
 
     `weights`: a checkpoint to take in place of the registered one (file, or folder made by convert).
-    `modalities`: the encoders to load, None for all. `precision`: fp32 or bf16.
+    `modalities`: the encoders to load, None for all. `precision`: a row of `models.precision`.
     `bound`: folders of senses that were bound to this model (`sensorium bind`), to be loaded beside its own.
+    `compiled`: through torch.compile, which needs a C++ compiler and minutes at the first inputs.
+    `threads`: of the processor, for torch in the whole process; None leaves them as they are.
     Downloads only where the model is registered with a URL, is not cached and no `weights` are given.
     Raises UnknownModelError, UnknownModalityError, WeightsError, ParameterError, BindingError.
     """
@@ -119,7 +124,11 @@ def load(  # noqa: PLR0913 - the settings of a model
         raise UnknownModelError(f"there is no model {name!r}; accepted are {', '.join(REGISTRY)}")
     chosen = _chosen(entry, modalities)
     _expect_device(device)
-    expect_precision(precision)
+    precision = resolve(precision, device)
+    if compiled:
+        expect_compilable(precision)
+    if threads is not None:
+        torch.set_num_threads(threads)
     path = None if weights is None else Path(weights)
     cards = read_cards([Path(folder) for folder in bound])
     log.info("loading %s, licence: %s", name, entry.licence)
@@ -133,6 +142,7 @@ def load(  # noqa: PLR0913 - the settings of a model
         licence=entry.licence,
         device=device,
         precision=precision,
+        compiled=compiled,
         allows_shortening=made.allows_shortening,
         background={**made.background, **gained.background},
         senses={**MODALITIES, **gained.senses},

@@ -44,7 +44,7 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1")]
 Bound = Annotated[
     list[str] | None, typer.Option(help="Folder of a sense that was bound to the model; repeatable.")
 ]
-Precision = Annotated[str | None, typer.Option(help="fp32 or bf16")]
+Precision = Annotated[str | None, typer.Option(help="fp32, bf16, int8 (CPU), fp16 (GPU) or auto")]
 ONE_WORKER = (
     "--workers is not accepted: every worker would hold the weights in memory once more, and only one "
     "process may write a data folder. One process already uses all cores: the encoders by themselves, "

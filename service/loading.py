@@ -52,4 +52,6 @@ def load_model(settings: Settings, name: str | None = None) -> Embedder:
         device=settings.device,
         precision=settings.precision,
         bound=bound_to(settings, wanted),
+        compiled=settings.compile,
+        threads=settings.threads,
     )

@@ -49,7 +49,16 @@ class Settings(BaseSettings):
         default=(), description="comma list of folders with senses bound to the model (`sensorium bind`)"
     )
     device: str = Field(default="cpu", description="where the encoders run: cpu, cuda, cuda:1")
-    precision: str = Field(default="fp32", description="number format of the encoders: fp32 or bf16")
+    precision: str = Field(
+        default="fp32",
+        description="number format of the encoders: fp32, bf16, int8 (CPU), fp16 (GPU) or auto",
+    )
+    compile: bool = Field(
+        default=False, description="put the encoders through torch.compile; needs a C++ compiler at the start"
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="processor threads of the encoders (default: all cores)"
+    )
     data_dir: Path = Field(default=Path("data"), description="folder of the collections (made if absent)")
     gallery: bool = Field(
         default=True,

@@ -45,7 +45,8 @@ def published(modality: str, own: str) -> str:
     """Published name of one entry of our encoder's state dict."""
     prefixes = _prefixes(modality)
     found = next(prefix for prefix in prefixes if own.startswith(prefix))
-    return prefixes[found] + own.removeprefix(found)
+    rest = own.removeprefix(found).replace(".in_proj.", ".in_proj_")  # torch's name of the packed projection
+    return prefixes[found] + rest
 
 
 def published_keys(modality: str, encoder: Encoder) -> dict[str, str]:

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.imagebind.sizes import MLP_RATIO, TRUNK_NORM_EPS, Trunk
+from models.precision_layers import ItemWise, Linear
 
 
 class Attention(nn.Module):
@@ -19,16 +20,15 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, *, extra_token: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.empty(3 * width))
+        self.in_proj = Linear(width, 3 * width)
         self.bias_k = nn.Parameter(torch.empty(1, 1, width)) if extra_token else None
         self.bias_v = nn.Parameter(torch.empty(1, 1, width)) if extra_token else None
-        self.out_proj = nn.Linear(width, width)
+        self.out_proj = Linear(width, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """`mask`: (tokens, tokens), added to the attention's logits."""
         n, tokens, width = x.shape
-        q, k, v = functional.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
+        q, k, v = self.in_proj(x).to(x.dtype).chunk(3, dim=-1)
         if self.bias_k is not None and self.bias_v is not None:
             k = torch.cat([k, self.bias_k.expand(n, 1, width)], dim=1)
             v = torch.cat([v, self.bias_v.expand(n, 1, width)], dim=1)
@@ -49,15 +49,15 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, MLP_RATIO * width)
-        self.fc2 = nn.Linear(MLP_RATIO * width, width)
+        self.fc1 = Linear(width, MLP_RATIO * width)
+        self.fc2 = Linear(MLP_RATIO * width, width, uneven=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.fc2(functional.gelu(self.fc1(x)))
+        out: torch.Tensor = self.fc2(self.fc1(x, gelu=True))
         return out
 
 
-class Block(nn.Module):
+class Block(ItemWise):
     """x + attention(norm(x)), then x + mlp(norm(x))."""
 
     def __init__(self, width: int, heads: int, *, extra_token: bool) -> None:

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.clip_bpe import CONTEXT, END, VOCABULARY
+from models.precision_layers import Linear
 from models.small.sizes import DIM, TEXT, TextSizes
 
 NORM_EPS = 1e-12  # BERT's
@@ -18,22 +19,22 @@ class Block(nn.Module):
     def __init__(self, sizes: TextSizes) -> None:
         super().__init__()
         self.heads = sizes.heads
-        self.qkv = nn.Linear(sizes.width, 3 * sizes.width)
-        self.out = nn.Linear(sizes.width, sizes.width)
+        self.qkv = Linear(sizes.width, 3 * sizes.width)
+        self.out = Linear(sizes.width, sizes.width)
         self.norm_attention = nn.LayerNorm(sizes.width, NORM_EPS)
-        self.up = nn.Linear(sizes.width, sizes.hidden)
-        self.down = nn.Linear(sizes.hidden, sizes.width)
+        self.up = Linear(sizes.width, sizes.hidden)
+        self.down = Linear(sizes.hidden, sizes.width, uneven=True)
         self.norm_mlp = nn.LayerNorm(sizes.width, NORM_EPS)
 
     def forward(self, x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """`real`: bool (n, tokens), False where padded."""
         x = self.norm_attention(x + self.attend(x, real))
-        y: torch.Tensor = self.norm_mlp(x + self.down(functional.gelu(self.up(x))))
+        y: torch.Tensor = self.norm_mlp(x + self.down(self.up(x, gelu=True)))
         return y
 
     def attend(self, x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         n, tokens, width = x.shape
-        q, k, v = self.qkv(x).view(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(x).to(x.dtype).view(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=real[:, None, None, :])
         y: torch.Tensor = self.out(mixed.transpose(1, 2).reshape(n, tokens, width))
         return y

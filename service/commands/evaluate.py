@@ -57,7 +57,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options
     split: Annotated[str | None, typer.Option(help="Split; each data set has a usual one.")] = None,
     weights: Annotated[Path | None, typer.Option(help="File with the weights, not the usual ones.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32 or bf16")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32, bf16, int8 (CPU), fp16 (GPU) or auto")] = "fp32",
     prompts: Annotated[
         list[str] | None, typer.Option(help="Sentences for names; several times. Each task has usual ones.")
     ] = None,

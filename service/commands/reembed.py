@@ -29,7 +29,7 @@ def reembed(  # noqa: PLR0913, PLR0917 - the options
         Path | None, typer.Option(help="File with the weights, in place of the usual ones.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32 or bf16")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, bf16, int8 (CPU), fp16 (GPU) or auto")] = None,
     *,
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Go on without items that cannot be encoded again.")

@@ -1,0 +1,121 @@
+"""Number formats of the encoders: which there are, which this machine has, and the making of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from models.errors import ParameterError
+from models.precision_layers import Bf16Linear, Int8Linear, ItemByItem, ItemWise, Linear
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
+    {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+)
+ON_CPU = ("fp32", "bf16", "int8")
+ON_GPU = ("fp32", "bf16", "fp16")
+NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
+NATIVE_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8")
+
+Packed: TypeAlias = type[Bf16Linear] | type[Int8Linear]
+
+
+def _processor_has(*names: str) -> bool:
+    """Whether the processor has any of these instruction sets, and torch the library that uses them."""
+    able = torch.cpu.get_capabilities()
+    return torch._C._has_mkldnn and any(able.get(name) for name in names)  # noqa: SLF001 - untyped elsewhere
+
+
+def precisions(device: str = "cpu") -> tuple[str, ...]:
+    """What can be asked for on `device` of this machine, beside `auto`."""
+    if torch.device(device).type == "cuda":
+        return ON_GPU
+    return tuple(name for name in ON_CPU if name != "int8" or _processor_has(*NATIVE_INT8))
+
+
+def _fastest(device: str) -> str:
+    """The fastest that keeps the vectors (cosine of .999): half the bits where they are native."""
+    if torch.device(device).type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if _processor_has(*NATIVE_BF16) else "fp32"
+
+
+def expect_precision(name: str, device: str = "cpu") -> None:
+    """Raises ParameterError for what cannot be had on `device`."""
+    accepted = precisions(device)
+    if name in accepted:
+        return
+    fault = (
+        f"is not supported by this machine's {torch.device(device).type}"
+        if name in (*ON_CPU, *ON_GPU)
+        else "is not known"
+    )
+    raise ParameterError(f"precision {name!r} {fault}; accepted are {', '.join((*accepted, AUTO))}")
+
+
+def resolve(name: str, device: str = "cpu") -> str:
+    """`name`, or what `auto` stands for on `device`. Raises ParameterError as `expect_precision`."""
+    if name != AUTO:
+        expect_precision(name, device)
+        return name
+    chosen = _fastest(device)
+    log.info("precision auto: %s on %s", chosen, device)
+    return chosen
+
+
+def _packed(precision: str, device: str) -> Packed | None:
+    if torch.device(device).type != "cpu":
+        return None
+    if precision == "int8":
+        return Int8Linear
+    return Bf16Linear if precision == "bf16" and _processor_has(*NATIVE_BF16) else None
+
+
+def dtype_of(
+    encoder: nn.Module, precision: str, device: str = "cpu", *, compiled: bool = False
+) -> torch.dtype:
+    """What an encoder of this precision takes, and has where no packed layer lies.
+
+    Between packed layers everything is float32: norms, sums, stems and heads. A net without any
+    (convolutions) has the bits of the precision throughout, and those of `auto` in place of int8.
+    """
+    packed = None if compiled else _packed(precision, device)
+    if packed is not None and any(isinstance(part, Linear | packed) for part in encoder.modules()):
+        return torch.float32
+    return DTYPES[_fastest(device) if precision == "int8" else precision]
+
+
+def expect_compilable(precision: str) -> None:
+    """Raises ParameterError for what torch.compile cannot see through."""
+    if precision == "int8":
+        raise ParameterError(
+            "int8 layers cannot be compiled; accepted are fp32, bf16 and fp16, or no compile"
+        )
+
+
+def fit(encoder: nn.Module, precision: str, device: str = "cpu", *, compiled: bool = False) -> None:
+    """Replace and cast an encoder's layers for `precision` and move them to `device`, for inference.
+
+    Layer by layer, so that never more than one of them is there twice. A second call changes nothing.
+    `compiled`: torch.compile makes its own layers at the first call, in place of the packed ones.
+    """
+    packed = None if compiled else _packed(precision, device)
+    dtype = dtype_of(encoder, precision, device, compiled=compiled)
+    for module in list(encoder.modules()):
+        for name, child in list(module.named_children()):
+            if packed is not None and isinstance(child, Linear):
+                setattr(module, name, packed(child))
+            elif precision == "int8" and isinstance(child, ItemWise):
+                setattr(module, name, ItemByItem(child))
+            elif not list(child.children()):
+                child.to(device, dtype)
+    encoder.to(device, dtype).eval().requires_grad_(False)
+    if compiled:
+        encoder.compile(dynamic=True)

@@ -1,0 +1,124 @@
+"""Linear layers that can be had in fewer bits: oneDNN's packed bf16, and int8 weights with int8 products.
+
+The packed layers hold their weights in the layout that the processor's kernel reads, and nothing else; the
+GELU or the sum that follows a product is done on its way out, in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+ACTIVATION_STEPS = 255  # of 8 bits, between an item's smallest and largest value
+WEIGHT_STEPS = 127  # on either side of zero
+MIDDLE = 128  # the level that means zero where both sides are alike
+SMALLEST_STEP = 1e-12  # of values that are all zero
+After: TypeAlias = tuple[str, list[float], str]
+AFTER: Mapping[bool, After] = MappingProxyType(
+    {False: ("none", [], ""), True: ("gelu", [], "none")}  # oneDNN's words for what follows a product
+)
+
+
+class Linear(nn.Linear):
+    """(n, .., before) -> (n, .., after): x W^T + b, then GELU where `gelu`.
+
+    `uneven`: some rows of its input are much larger than others, as behind a GELU; int8 scales each alone.
+    """
+
+    def __init__(self, before: int, after: int, *, uneven: bool = False) -> None:
+        super().__init__(before, after)
+        self.uneven = uneven
+
+    def forward(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
+        y = functional.linear(x, self.weight, self.bias)
+        return functional.gelu(y) if gelu else y
+
+
+class Bf16Linear(nn.Module):
+    """A Linear in bfloat16 on a CPU, summed in float32; gives bfloat16."""
+
+    def __init__(self, linear: Linear) -> None:
+        super().__init__()
+        # The kernels that torch.compile puts in place of linear layers.
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().bfloat16())  # noqa: SLF001 - as above
+        self.bias = linear.bias.detach().bfloat16()
+
+    def forward(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
+        product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - as above
+        y: torch.Tensor = product(x.bfloat16(), self.weight, self.bias, *AFTER[gelu])
+        return y
+
+
+def _levels(x: torch.Tensor, step: float, zero: int) -> torch.Tensor:
+    """round(x / step) + zero as uint8, within its range."""
+    quantised = torch.quantize_per_tensor(x, step, zero, torch.quint8)
+    levels = torch.empty(0, dtype=torch.uint8)
+    return levels.set_(quantised.untyped_storage(), 0, x.shape, x.stride())
+
+
+class Int8Linear(nn.Module):
+    """A Linear with a weight of 8 bits, one scale per output; takes and gives float32.
+
+    Activations are rounded to 8 bits over the range of their own item, or row where these are uneven, so that
+    a vector does not depend on its neighbours in the batch (torch.ao's dynamic quantisation, whose range is
+    that of the whole batch, would make it).
+    """
+
+    def __init__(self, linear: Linear) -> None:
+        super().__init__()
+        weight = linear.weight.detach().float()
+        self.uneven = linear.uneven
+        self.scales = (weight.abs().amax(1) / WEIGHT_STEPS).clamp_min(SMALLEST_STEP)
+        self.zeros = torch.zeros(len(weight), dtype=torch.int64)
+        steps = (weight / self.scales[:, None]).round().to(torch.int8)
+        self.weight = torch.ops.onednn.qlinear_prepack(steps, None)
+        self.bias = linear.bias.detach().float()
+
+    def forward(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
+        x = x.float().contiguous()
+        if self.uneven and not gelu:
+            return self._row_by_row(x)
+        rows = [self._item(item, gelu) for item in x]
+        return torch.stack(rows) if len(rows) > 1 else rows[0][None]
+
+    def _item(self, x: torch.Tensor, gelu: bool) -> torch.Tensor:  # noqa: FBT001 - as forward's
+        low, high = (float(end) for end in x.aminmax())
+        low, high = min(low, 0.0), max(high, 0.0)
+        step = max((high - low) / ACTIVATION_STEPS, SMALLEST_STEP)
+        zero = round(-low / step)
+        return self._product(_levels(x, step, zero), step, zero, self.bias, AFTER[gelu])
+
+    def _row_by_row(self, x: torch.Tensor) -> torch.Tensor:
+        largest = torch.maximum(x.amax(-1, keepdim=True), -x.amin(-1, keepdim=True))
+        steps = (largest / WEIGHT_STEPS).clamp_min(SMALLEST_STEP)
+        levels = _levels(x / steps, 1.0, MIDDLE)
+        return torch.addcmul(self.bias, self._product(levels, 1.0, MIDDLE, None, AFTER[False]), steps)
+
+    def _product(
+        self, levels: torch.Tensor, step: float, zero: int, bias: torch.Tensor | None, after: After
+    ) -> torch.Tensor:
+        left, right = (levels, step, zero), (self.weight, self.scales, self.zeros)
+        y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            *left, *right, bias, 1.0, 0, torch.float32, *after
+        )
+        return y
+
+
+class ItemWise(nn.Module):
+    """A part of a tower that treats the items of a batch on their own: (n, *shape), .. -> (n, *shape)."""
+
+
+class ItemByItem(nn.Module):
+    """`part` with one item at a time, which keeps what int8 layers hand to each other in the cache."""
+
+    def __init__(self, part: ItemWise) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, x: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
+        return torch.cat([self.part(item, *rest) for item in torch.split(x, 1)])

@@ -1,0 +1,143 @@
+"""Encoders in fewer bits: what they keep of the vectors, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+import models
+from models.errors import ParameterError
+from models.footprint import needed_bytes
+from models.precision import precisions, resolve
+from models.precision_layers import Bf16Linear, Int8Linear, Linear
+from models.small.assemble import TAKES
+from tests import reference_weights
+from tests.test_small import ordinary
+
+KEPT = {"bf16": 0.999, "int8": 0.995}
+COARSE = [name for name in KEPT if name in precisions()]
+needs_int8 = pytest.mark.skipif("int8" not in precisions(), reason="this processor has no VNNI")
+IMAGEBIND = ("text", "image", "audio", "depth", "thermal", "imu")
+
+
+@pytest.fixture(scope="module")
+def small():
+    """The bundled model in every precision of this machine."""
+    return {name: models.load("sensorium-small", precision=name) for name in precisions()}
+
+
+@pytest.fixture(scope="module")
+def nano(tmp_path_factory):
+    """The reduced ImageBind in every precision of this machine."""
+    path = reference_weights.save("nano", tmp_path_factory.mktemp("weights") / "nano.pth")
+    return {name: models.load("imagebind-nano", weights=path, precision=name) for name in precisions()}
+
+
+def cosines(rows, others):
+    return (rows * others).sum(1)
+
+
+@pytest.mark.parametrize("precision", COARSE)
+@pytest.mark.parametrize("modality", TAKES)
+def test_the_bundled_model_keeps_its_vectors(small, modality, precision):
+    """Every modality of sensorium-small in fewer bits against fp32."""
+    samples = [ordinary(modality, seed) for seed in range(6)]
+    fine, coarse = (small[name].embed(modality, samples) for name in ("fp32", precision))
+    assert cosines(fine, coarse).min() >= KEPT[precision]
+    assert not np.array_equal(fine, coarse)
+
+
+@pytest.mark.parametrize("precision", COARSE)
+@pytest.mark.parametrize("modality", IMAGEBIND)
+def test_imagebind_keeps_its_vectors(nano, modality, precision):
+    """Every modality of the reduced ImageBind in fewer bits against fp32."""
+    samples = [models.MODALITIES[modality].sample(), ordinary(modality, 3)]
+    fine, coarse = (nano[name].embed(modality, samples) for name in ("fp32", precision))
+    assert cosines(fine, coarse).min() >= KEPT[precision]
+    assert not np.array_equal(fine, coarse)
+
+
+@needs_int8
+@pytest.mark.parametrize("modality", IMAGEBIND)
+def test_int8_does_not_look_at_neighbours(nano, modality):
+    """The scale of a sample's activations is its own: alone as in a batch with a very different one."""
+    samples = [ordinary(modality, seed) for seed in (0, 5)]
+    together = nano["int8"].embed(modality, samples)
+    alone = np.concatenate([nano["int8"].embed(modality, [sample]) for sample in samples])
+    assert cosines(together, alone).min() >= 0.9999
+
+
+@needs_int8
+@pytest.mark.parametrize("uneven", [False, True])
+def test_int8_products_are_near_exact_ones(uneven):
+    """A linear layer with 8-bit weights, with GELU and without, of inputs with an offset and of zeros."""
+    torch.manual_seed(0)
+    exact = Linear(96, 64, uneven=uneven)
+    coarse = Int8Linear(exact)
+    for inputs in (torch.randn(3, 7, 96) + 0.5, torch.randn(2, 96) - 3):
+        for gelu in (False, True):
+            expected, got = exact(inputs, gelu=gelu), coarse(inputs, gelu=gelu)
+            assert got.shape == expected.shape
+            assert (got - expected).abs().max() < 0.02 * expected.abs().max()
+    assert torch.allclose(coarse(torch.zeros(2, 5, 96)), exact.bias.expand(2, 5, 64), atol=1e-6)
+
+
+@needs_int8
+def test_an_outlier_spoils_no_other_row():
+    """Behind a GELU a row has a scale of its own, so a row a hundred times larger leaves it exact."""
+    torch.manual_seed(0)
+    exact, inputs = Linear(96, 64, uneven=True), torch.randn(1, 4, 96)
+    inputs[0, 2] *= 100
+    error = (Int8Linear(exact)(inputs) - exact(inputs)).abs()[0, [0, 1, 3]].max()
+    assert error < 0.05
+
+
+@pytest.mark.skipif(resolve("auto") != "bf16", reason="this processor does not multiply bf16")
+def test_bf16_products_are_near_exact_ones():
+    """A packed linear layer, with GELU and without."""
+    torch.manual_seed(0)
+    exact, inputs = Linear(96, 64), torch.randn(3, 7, 96)
+    for gelu in (False, True):
+        got = Bf16Linear(exact)(inputs.bfloat16(), gelu=gelu).float()
+        assert (got - exact(inputs, gelu=gelu)).abs().max() < 0.02
+
+
+def test_identity_does_not_depend_on_precision(small):
+    """Vectors of all precisions may meet in a collection."""
+    assert len({each.identity for each in small.values()}) == 1
+    assert {name: each.precision for name, each in small.items()} == {name: name for name in small}
+
+
+def test_auto_names_what_it_chose():
+    """A loaded model says which precision it has."""
+    embedder = models.load("sensorium-small", modalities=["imu"], precision="auto")
+    assert embedder.precision == resolve("auto") in precisions()
+
+
+@pytest.mark.parametrize("wrong", ["fp7", "fp16", ""])
+def test_what_cannot_be_had_is_refused(wrong):
+    """The message lists what this machine's processor has."""
+    with pytest.raises(ParameterError, match=rf"{wrong!r}.*accepted are fp32, bf16.*auto"):
+        models.load("sensorium-small", precision=wrong)
+
+
+def test_int8_cannot_be_compiled():
+    """The two settings exclude each other, or int8 is refused already."""
+    with pytest.raises(ParameterError, match="accepted"):
+        models.load("sensorium-small", precision="int8", compiled=True)
+
+
+def test_threads_are_set_once_at_loading():
+    """For the whole process; left alone where nothing is said."""
+    before = torch.get_num_threads()
+    try:
+        models.load("sensorium-small", modalities=["imu"], threads=1)
+        models.load("sensorium-small", modalities=["imu"])
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_fewer_bits_need_less_memory():
+    """What a server asks for before it loads."""
+    needed = [needed_bytes("imagebind-huge", precision=name) for name in ("fp32", "bf16")]
+    assert needed[0] == 2 * needed[1]
