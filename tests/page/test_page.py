@@ -83,6 +83,14 @@ def test_words_find_a_sound(page):
     assert page.locator(".card[data-id=dog] .scores").inner_text().strip()
 
 
+def test_what_is_far_is_said_to_be_far(page):
+    """Where nothing is likely related the page says so, and shows the nearest paler."""
+    _, results = say(page, "quarterly tax return forms")
+    assert all(each["calibrated"] < 5 for each in results)
+    assert "Nothing lies close" in page.locator("#status").inner_text()
+    assert page.locator("#results li.far").count() == page.locator("#results li").count()
+
+
 def test_a_dropped_picture_finds_its_like(page):
     """A file dropped anywhere becomes a part and is searched with."""
     _, results = searched(page, lambda: give(page, DRAG, "cat.webp", "image/webp"))

@@ -1,7 +1,7 @@
 // Searches to begin with, where the gallery hangs.
 import { byId, el } from "./dom.js";
 
-const IDEAS = ["a dog barking", "waves on a beach", "a person walking", "a chair", "something hot", "far away in space"];
+const IDEAS = ["a dog barking", "waves on a beach", "a person walking", "a cup of coffee", "a thermal photo of a dog", "jumping"];
 
 /** Fill them in; `search` takes the words. */
 export function showIdeas(search) {

@@ -70,7 +70,9 @@ export class Results extends EventTarget {
 
   tell(notes) {
     const count = `${this.items.length}${this.next === null ? "" : "+"}`;
-    const what = this.query.isEmpty ? `${count} items of ${this.name}` : `${count} near ${this.query.spoken}`;
+    const likely = this.items.some((item) => !isFar(item));
+    const found = likely ? `${count} near ${this.query.spoken}` : `Nothing lies close to ${this.query.spoken}; these ${count} lie nearest`;
+    const what = this.query.isEmpty ? `${count} items of ${this.name}` : found;
     const said = this.items.length ? what : this.query.isEmpty ? `Nothing is in ${this.name} yet. Add files, or drop a few.` : `Nothing near ${this.query.spoken} passes the filter.`;
     byId("status").textContent = [said, ...notes].join(" · ");
   }
