@@ -18,7 +18,7 @@ TICK_S = 0.05
 # A timer that rings so much later than it should tells of a queue before the loop.
 LONGEST_LAG_S = 0.05
 # How long a refusal is held back, and up to twice as long.
-PAUSE_S = 1.0
+PAUSE_S = 0.5
 
 
 class Door:
