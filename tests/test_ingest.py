@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 import models
-from index import Store
+from index import Item, Row, Store
+from index.durable import BESIDE
+from index.media import MANY
 from models.embedder import Tower
 from models.media.limits import DEFAULT_LIMITS
 from models.modalities import decode
@@ -311,7 +313,9 @@ def test_a_stop_leaves_a_beginning_that_the_next_run_completes(pool, collection,
 INGEST_AND_DIE = """
 import os, sys, threading
 from pathlib import Path
-from index import Store
+from index import Item, Row, Store
+from index.durable import BESIDE
+from index.media import MANY
 from service.bulk import storing
 from tests import test_ingest as t
 
@@ -354,6 +358,23 @@ def test_after_kill_9_the_same_command_completes_the_collection(pool, tmp_path, 
         assert (report.unchanged, report.stored) == (there, 70 - there)
         assert set(stored(collection)) == {f"{n}.png" for n in range(70)}
         assert collection.info().shelves["image"].vectors == 70
+
+
+def test_many_media_are_stored_at_once(tmp_path):
+    """A transaction of more files than are synced one by one: all whole, those there untouched, none half."""
+    contents = {f"{n}": f"text {n}".encode() for n in range(MANY + 8)}
+    with Store.open(tmp_path) as store:
+        things, _ = store.create("things", **FACTS)
+        row = Row(np.ones(EMBEDDER.dim, np.float32))
+        things.upsert([Item("first", "text", (row,), media=contents["0"])])
+        [path] = (tmp_path / "collections" / "things" / "media").glob("*/*")
+        before = path.stat().st_mtime_ns
+        things.upsert([Item(name, "text", (row,), media=content) for name, content in contents.items()])
+        assert {name: things.media(name)[0] for name in contents} == contents
+        assert path.stat().st_mtime_ns == before
+        names = [each.name for each in path.parent.parent.glob("*/*")]
+    assert len(names) == len(contents)
+    assert not [name for name in names if name.endswith(BESIDE)]
 
 
 def test_preparers_of_the_models_can_be_sent_to_processes(tmp_path):

@@ -127,9 +127,11 @@ class Jobs:
         stop, report = threading.Event(), Report()
         self._running = job.id, stop
         if await asyncio.to_thread(self.book.update, job.id, RUNNING):
-            noting = asyncio.create_task(self._note(job, report))
+            over = asyncio.Event()
+            noting = asyncio.create_task(self._note(job, report, over))
             status, error = await self._outcome(job, report, stop)
-            noting.cancel()
+            over.set()
+            await noting
             told = progress_of(report) | ({} if error is None else {"error": error})
             if self._closing and not report.finished:
                 status = QUEUED
@@ -200,11 +202,11 @@ class Jobs:
             self._pool[1].close()
             self._pool = None
 
-    async def _note(self, job: Job, report: Report) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            while True:
-                await asyncio.sleep(NOTED_EVERY_S)
-                await asyncio.to_thread(self.book.note, job.id, progress_of(report))
+    async def _note(self, job: Job, report: Report, over: asyncio.Event) -> None:
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), NOTED_EVERY_S)
+            await asyncio.to_thread(self.book.note, job.id, progress_of(report))
 
 
 async def encoded(
