@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.engine import Engine
 from service.errors import LocatedError
+from service.json_kinds import problems
 
 Endpoint: TypeAlias = Callable[[str, Any, Engine], Awaitable[Response]]
 LARGEST = 1_000_000
@@ -73,8 +74,11 @@ class QuickRoute(Route):
         request = Request(scope, receive)
         data = await request.body()
         try:
-            body = self._model.model_validate(orjson.loads(data))
+            value = orjson.loads(data)
+            body = None if any(problems(self._model, value)) else self._model.model_validate(value)
         except (orjson.JSONDecodeError, ValidationError, LocatedError):
+            body = None
+        if body is None:
             await scope["app"].router({**scope, TRIED: True}, replayed(data, receive), send)
             return
         await (await self._answer(request, body))(scope, receive, send)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import orjson
 from fastapi import Request, Response
@@ -18,6 +19,7 @@ from index import filters
 from index.errors import FilterError
 from models.errors import ParameterError
 from service.errors import LocatedError, TooLargeError, WrongTypeError
+from service.json_kinds import alternatives, problems
 
 Model = TypeVar("Model", bound=BaseModel)
 FILE_FIELD = "file"
@@ -66,12 +68,28 @@ class JSONRequest(Request):
         return self._json
 
 
+def is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+async def check_kinds(request: JSONRequest, models: Sequence[type[BaseModel]]) -> None:
+    """Raise RequestValidationError for text in place of a number and the like; what is no JSON is let by."""
+    if not models:
+        return
+    with suppress(orjson.JSONDecodeError):
+        value = await request.json()
+        if found := [each for model in models for each in problems(model, value)]:
+            raise RequestValidationError(found)
+
+
 class StrictRoute(APIRoute):
     """A route whose JSON body has to say that it is one."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         takes_json = self.body_field is not None
+        hints = get_type_hints(self.endpoint).values() if takes_json else ()
+        models = [each for hint in hints for each in alternatives(hint) if is_model(each)]
 
         async def handle(request: Request) -> Response:
             check_encoding(request)
@@ -80,7 +98,10 @@ class StrictRoute(APIRoute):
                     f"the body is {media_type_of(request)}; this endpoint reads JSON, "
                     "which the header `content-type: application/json` has to say"
                 )
-            return await handler(JSONRequest(request.scope, request.receive))
+            read = JSONRequest(request.scope, request.receive)
+            if has_body(request):
+                await check_kinds(read, models)
+            return await handler(read)
 
         return handle
 
