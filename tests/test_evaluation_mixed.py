@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.items import text_item
 from evaluation.mixed import Entry, Mixed, Search, evenly, fill
-from evaluation.ndcg import ndcg, ratio_interval
+from evaluation.ndcg import best_merge, ndcg, ratio_interval
 from tests.index_samples import collection_in
 from training.index import Item as Row
 
@@ -38,6 +38,15 @@ def test_without_relevant_items_there_is_no_figure():
     assert math.isnan(ndcg([False] * 10, 0))
 
 
+def test_the_best_merge_keeps_the_order_within_each_list():
+    """What is relevant comes as early as the lists allow; a bad beginning waits for what lies behind."""
+    yes, no = True, False
+    assert best_merge([[yes, no, yes], [no, yes, yes], [yes]]) == [yes, yes, no, yes, yes, no, yes]
+    assert best_merge([[no, no, no], [yes]]) == [yes, no, no, no]
+    assert best_merge([[yes] * 20, [no]]) == [yes] * 10
+    assert best_merge([[], []]) == []
+
+
 def test_the_interval_of_a_ratio_holds_it():
     """Twice as good everywhere is a ratio of 2 without width; noise makes it wider."""
     ones = np.linspace(0.2, 0.9, 40)
@@ -65,11 +74,14 @@ def test_a_query_never_finds_itself_and_both_orders_come_from_the_collection(tmp
     store, collection = collection_in(tmp_path, dimension=DIMENSION)
     fill(collection, entries, np.stack(rows))
     search = Search(collection, entries, {})
-    pairs = [search.both(entries[i], rows[i], others=False) for i in range(40)]
+    pairs = [search.orders(entries[i], rows[i], others=False) for i in range(40)]
     raw, calibrated = (np.array([pair[side].value for pair in pairs]) for side in (0, 1))
     assert all(0 <= value <= 1 for value in (*raw, *calibrated))
     assert calibrated.mean() > raw.mean()
-    only = search.both(entries[0], rows[0], others=True)
+    ceiling = np.array([pair[2].value for pair in pairs])
+    assert (ceiling >= np.maximum(raw, calibrated)).all()
+    assert ceiling.mean() > calibrated.mean()
+    only = search.orders(entries[0], rows[0], others=True)
     assert {modality for each in only for modality in each.modalities} == {"image"}
     assert only[0].value == only[1].value
     store.close()
