@@ -392,6 +392,37 @@ def test_the_log_names_the_key_that_asked(closed, caplog):
     assert [line.key for line in lines] == ["reader"]
 
 
+def test_tools_over_http_ask_for_keys_too(closed, unused_port):
+    """`sensorium mcp --http`: no answer without a key that may read and write."""
+    pytest.importorskip("mcp")
+    words = ["mcp", "--url", str(closed.base_url), "--http", "--port", str(unused_port)]
+    environment = {**os.environ, "SENSORIUM_API_KEYS": KEYS, "SENSORIUM_API_KEY": ADMIN}
+    program = [sys.executable, "-c", "from service.cli import main; main()", *words]
+    process = subprocess.Popen(program, env=environment, stderr=subprocess.PIPE)
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    accept = {"accept": "application/json, text/event-stream"}
+
+    def status(headers):
+        address = f"http://127.0.0.1:{unused_port}/mcp"
+        return httpx.post(address, json=hello, headers={**accept, **headers}, timeout=60).status_code
+
+    try:
+        give_up = time.monotonic() + 60
+        while True:
+            try:
+                assert status({}) == 401
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < give_up
+                time.sleep(0.1)
+        assert status(bearer("wrong-secret-0123456789")) == 401
+        assert status(bearer(READER)) == 403
+        assert status(bearer(ADMIN)) not in {401, 403}
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
 def test_a_bearer_of_other_letters_is_only_unknown(closed):
     """Bytes that are no ASCII in the header are refused as any other wrong key."""
     answer = httpx.get(f"{closed.base_url}/v1/models", headers={"authorization": b"Bearer \xff\xfe"})

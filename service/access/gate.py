@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.routing import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.keyring import Keyring
-from service.access.keys import SCOPES, Key
+from service.access.keys import READ, SCOPES, WRITE, Key
 from service.access.metering import METER
 from service.access.origins import cross_site, wrong_host
 from service.access.rates import Limiter, Meter
@@ -53,6 +52,12 @@ class Access:
     hosts: Sequence[str] | None = None
 
 
+def path_of(scope: Scope) -> str:
+    """The path that routes see: without the prefix under which the application may hang."""
+    root, path = scope.get("root_path", ""), str(scope["path"])
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
 def secret_of(authorization: str) -> str | None:
     """The key in an Authorization header: a bearer token, or the password of HTTP's basic scheme.
 
@@ -73,6 +78,18 @@ def secret_of(authorization: str) -> str | None:
 def unknown_key(message: str, challenge: str = CHALLENGE) -> RefusedError:
     headers = {"www-authenticate": challenge}
     return RefusedError(Fault(401, message, code="invalid_api_key", headers=headers))
+
+
+def key_of(headers: Headers, keyring: Keyring) -> Key:
+    """The key that came with the request. Raises RefusedError."""
+    secret = secret_of(headers.get("authorization", ""))
+    if secret is None:
+        raise unknown_key("this server asks for an API key: send `Authorization: Bearer KEY`")
+    key = keyring.find(secret)
+    if key is None:
+        message = "the API key is not one of this server's, or is no longer"
+        raise unknown_key(message, f'{CHALLENGE}, error="invalid_token"')
+    return key
 
 
 def missing_scope(key: Key, scope: str, what: str) -> RefusedError:
@@ -103,6 +120,26 @@ def address_of(scope: Scope) -> str:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
         return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
     return str(address)
+
+
+class ToolGate:
+    """ASGI middleware before tools that read and write: every request needs a key with both scopes."""
+
+    def __init__(self, app: ASGIApp, keyring: Keyring) -> None:
+        self.app = app
+        self.keyring = keyring
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["type"] == "http":
+                key = key_of(Headers(scope=scope), self.keyring)
+                lacking = next((each for each in (READ, WRITE) if not key.allows(each)), None)
+                if lacking is not None:
+                    raise missing_scope(key, lacking, "these tools")
+        except RefusedError as refused:
+            await refused.fault.answer()(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
 
 
 class Gate:
@@ -142,7 +179,7 @@ class Gate:
 
     def _admitted(self, scope: Scope) -> Meter | None:
         """The caller's meter, with this request taken from it. Raises RefusedError."""
-        required = needed(scope["method"], get_route_path(scope))
+        required = needed(scope["method"], path_of(scope))
         key = self._key(scope, required)
         if required == OPEN:
             return None
@@ -164,13 +201,7 @@ class Gate:
             return None
         if required == OPEN:
             return None
-        secret = secret_of(headers.get("authorization", ""))
-        if secret is None:
-            raise unknown_key("this server asks for an API key: send `Authorization: Bearer KEY`")
-        key = self.access.keyring.find(secret)
-        if key is None:
-            message = "the API key is not one of this server's, or is no longer"
-            raise unknown_key(message, f'{CHALLENGE}, error="invalid_token"')
+        key = key_of(headers, self.access.keyring)
         if required is not None and not key.allows(required):
             raise missing_scope(key, required, f"{scope['method']} {scope['path']}")
         return key
@@ -184,7 +215,7 @@ class Gate:
             raise RefusedError(fault)
 
     def _answer(self, fault: Fault, scope: Scope) -> Answer:
-        if get_route_path(scope) not in WEAVIATE_PATHS:
+        if path_of(scope) not in WEAVIATE_PATHS:
             return fault.answer()
         told = fault.object()
         body = {"error": told["message"], "code": told["code"], "param": None}

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from service import logs
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
+    from starlette.types import ASGIApp
 
 DEFAULT_PORT = 8001
 
@@ -23,6 +27,22 @@ def chosen_settings(**given: Any) -> Settings:
         for each in error.errors():
             typer.echo(f"{each['loc'][0]}: {each['msg']}", err=True)
         raise typer.Exit(2) from error
+
+
+async def serve_http(server: MCPServer, settings: Settings, host: str, port: int) -> None:
+    """Streamable HTTP at /mcp; where there are keys (SENSORIUM_API_KEYS), for callers with read and write."""
+    import uvicorn  # noqa: PLC0415 - takes a while
+
+    from service.access.entry import access_of, warn_if_open  # noqa: PLC0415 - loads torch
+    from service.access.gate import ToolGate  # noqa: PLC0415 - loads torch
+
+    here = settings.model_copy(update={"host": host})
+    keyring = access_of(here).keyring
+    warn_if_open(here)
+    app: ASGIApp = server.streamable_http_app(host=host)
+    gated = app if keyring is None else ToolGate(app, keyring)
+    config = uvicorn.Config(gated, host=host, port=port, log_config=None, access_log=False)
+    await uvicorn.Server(config).serve()
 
 
 def mcp(  # noqa: PLR0913 - the options
@@ -56,13 +76,15 @@ def mcp(  # noqa: PLR0913 - the options
         if url is None:
             from service.app import create_app  # noqa: PLC0415 - loads torch
 
-            connection = here(create_app(settings))
+            # Its only caller is in this process; whoever calls that one is asked for keys there.
+            own = settings.model_copy(update={"api_keys": None, "rate_limit": {}})
+            connection = here(create_app(own))
         else:
             connection = elsewhere(url, api_key)
         async with connection as client:
             server = make_server(Service(client, files))
             if http:
-                await server.run_streamable_http_async(host=host, port=port)
+                await serve_http(server, settings, host, port)
             else:
                 await server.run_stdio_async()
 
