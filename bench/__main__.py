@@ -9,9 +9,7 @@ from bench import encode, search
 
 def main() -> None:
     search.main(["--peers", *sys.argv[1:]])
-    print("ours, its peer, and how many times faster ours is (median of rounds in turn)")
-    for comparison in encode.comparisons():
-        print(comparison.line(), flush=True)
+    encode.main([])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 ROUNDS = 7
@@ -42,3 +42,29 @@ def compare(what: str, ours: Callable[[], object], peer: str, theirs: Callable[[
         statistics.median(other for _, other in rounds),
         statistics.median(other / own for own, other in rounds),
     )
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Seconds of several ways to do the same thing, by name, round for round."""
+
+    rounds: Mapping[str, list[float]]
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.rounds[name])
+
+    def best(self, name: str) -> float:
+        return min(self.rounds[name])
+
+    def speedup(self, name: str, yardstick: str) -> float:
+        """How many times faster than the yardstick, the median over rounds."""
+        pairs = zip(self.rounds[yardstick], self.rounds[name], strict=True)
+        return statistics.median(theirs / own for theirs, own in pairs)
+
+
+def in_turns(calls: Mapping[str, Callable[[], object]], rounds: int) -> Turns:
+    """Warm all up, then time them in turns."""
+    for call in calls.values():
+        call()
+    timed = [{name: seconds(call) for name, call in calls.items()} for _ in range(rounds)]
+    return Turns({name: [each[name] for each in timed] for name in calls})

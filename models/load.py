@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -15,16 +16,17 @@ from models.bound.attach import attach, read_cards
 from models.download import Remote, fetch
 from models.embedder import TOWER_OF, Embedder
 from models.errors import ParameterError, UnknownModalityError, UnknownModelError, WeightsError
+from models.imagebind.assemble import Ready
 from models.imagebind.assemble import assemble as assemble_imagebind
 from models.modalities import MODALITIES
-from models.precision import expect_compilable, resolve
+from models.precision import expect_compilable, fit, resolve
 from models.registry import OPEN_CLIP_PREFIX, REGISTRY, Entry, cache_dir, entry_of
 
 log = logging.getLogger(__name__)
 
 DEVICES = "cpu, cuda, cuda:N"
 
-Assemble: TypeAlias = Callable[[str, Path | None, Sequence[str]], Assembly]
+Assemble: TypeAlias = Callable[[str, Path | None, Sequence[str], Ready], Assembly]
 
 
 def _weights_of(entry: Entry, weights: Path | None) -> Path:
@@ -44,18 +46,18 @@ def _weights_of(entry: Entry, weights: Path | None) -> Path:
     return fetch(remote, path)
 
 
-def _imagebind(name: str, weights: Path | None, modalities: Sequence[str]) -> Assembly:
+def _imagebind(name: str, weights: Path | None, modalities: Sequence[str], ready: Ready) -> Assembly:
     size = name.removeprefix("imagebind-")
-    return assemble_imagebind(size, _weights_of(REGISTRY[name], weights), modalities)
+    return assemble_imagebind(size, _weights_of(REGISTRY[name], weights), modalities, ready)
 
 
-def _open_clip(name: str, weights: Path | None, modalities: Sequence[str]) -> Assembly:
+def _open_clip(name: str, weights: Path | None, modalities: Sequence[str], _: Ready) -> Assembly:
     from models import openclip  # noqa: PLC0415 - importing open_clip takes seconds, for this family only
 
     return openclip.assemble(name.removeprefix(OPEN_CLIP_PREFIX), weights, modalities, cache_dir())
 
 
-def _small(_: str, weights: Path | None, modalities: Sequence[str]) -> Assembly:
+def _small(_name: str, weights: Path | None, modalities: Sequence[str], _: Ready) -> Assembly:
     from models.small.assemble import assemble  # noqa: PLC0415 - only for this model
 
     return assemble(weights, modalities)
@@ -132,7 +134,8 @@ def load(  # noqa: PLR0913 - the settings of a model
     path = None if weights is None else Path(weights)
     cards = read_cards([Path(folder) for folder in bound])
     log.info("loading %s, licence: %s", name, entry.licence)
-    made = FAMILIES[entry.name](name, path, chosen)
+    ready = partial(fit, precision=precision, device=device, compiled=compiled)
+    made = FAMILIES[entry.name](name, path, chosen, ready)
     gained = attach(cards, name, made)
     return Embedder(
         name=name,

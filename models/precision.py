@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -24,6 +24,7 @@ ON_GPU = ("fp32", "bf16", "fp16")
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
 NATIVE_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8")
 
+Fill: TypeAlias = Callable[[str, nn.Module], None]
 Packed: TypeAlias = type[Bf16Linear] | type[Int8Linear]
 
 
@@ -100,19 +101,29 @@ def expect_compilable(precision: str) -> None:
         )
 
 
-def fit(encoder: nn.Module, precision: str, device: str = "cpu", *, compiled: bool = False) -> None:
+def fit(
+    encoder: nn.Module,
+    precision: str,
+    device: str = "cpu",
+    *,
+    compiled: bool = False,
+    fill: Fill = lambda _path, _part: None,
+) -> None:
     """Replace and cast an encoder's layers for `precision` and move them to `device`, for inference.
 
     Layer by layer, so that never more than one of them is there twice. A second call changes nothing.
     `compiled`: torch.compile makes its own layers at the first call, in place of the packed ones.
+    `fill` may give a part its weights right before its turn: path and part, whose own tensors alone it sets.
     """
     packed = None if compiled else _packed(precision, device)
     dtype = dtype_of(encoder, precision, device, compiled=compiled)
-    for module in list(encoder.modules()):
+    fill("", encoder)
+    for path, module in list(encoder.named_modules()):
         for name, child in list(module.named_children()):
+            fill(f"{path}.{name}" if path else name, child)
             if packed is not None and isinstance(child, Linear):
                 setattr(module, name, packed(child))
-            elif precision == "int8" and isinstance(child, ItemWise):
+            elif packed is Int8Linear and isinstance(child, ItemWise):
                 setattr(module, name, ItemByItem(child))
             elif not list(child.children()):
                 child.to(device, dtype)

@@ -3,39 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
+
+from torch import nn
 
 from models.assembly import Assembly
 from models.embedder import Tower
 from models.imagebind.keys import published_keys, published_shapes
 from models.imagebind.prepare import TAKES
 from models.imagebind.sizes import SIZES, Sizes
-from models.imagebind.towers import build, temperature
+from models.imagebind.towers import Encoder, build, temperature
+from models.precision import Fill, fit
 from models.prepare import prepare_by_kind
 from models.weights import Checkpoint, open_checkpoint
 
 # Part of every identity: raise it when a change to `prepare` or a tower moves vectors.
 PREPROCESSING = "imagebind 1"
 
+Ready: TypeAlias = partial[None]
+READY: Ready = partial(fit, precision="fp32")
+
 
 def _keys(modality: str, sizes: Sizes) -> list[str]:
     return list(published_keys(modality, build(modality, sizes)).values())
 
 
-def _tower(modality: str, sizes: Sizes, checkpoint: Checkpoint) -> Tower:
-    encoder = build(modality, sizes)
-    shapes = {own: tuple(tensor.shape) for own, tensor in encoder.state_dict().items()}
+def _filler(modality: str, encoder: Encoder, checkpoint: Checkpoint) -> Fill:
+    """Gives a part of the encoder, on the meta device until then, its own tensors."""
     names = published_keys(modality, encoder)
-    state = {own: checkpoint.read(name, shapes[own]) for own, name in names.items()}
-    encoder.load_state_dict(state, assign=True)
-    return Tower(prepare_by_kind(modality, TAKES[modality]), encoder.eval(), temperature(encoder))
+
+    def fill(path: str, part: nn.Module) -> None:
+        state = {
+            key: checkpoint.read(names[f"{path}.{key}" if path else key], tuple(tensor.shape))
+            for key, tensor in part.state_dict().items()
+            if "." not in key and tensor.is_meta
+        }
+        part.load_state_dict(state, strict=False, assign=True)
+
+    return fill
 
 
-def assemble(size: str, weights: Path, modalities: Sequence[str]) -> Assembly:
-    """`size`: a row of SIZES; `weights`: a file or folder. Raises WeightsError."""
+def _tower(modality: str, sizes: Sizes, checkpoint: Checkpoint, ready: Ready) -> Tower:
+    encoder = build(modality, sizes)
+    fill = _filler(modality, encoder, checkpoint)
+    fill("", encoder)
+    scale = temperature(encoder)  # before it is cast
+    ready(encoder, fill=fill)
+    return Tower(prepare_by_kind(modality, TAKES[modality]), encoder, scale)
+
+
+def assemble(size: str, weights: Path, modalities: Sequence[str], ready: Ready = READY) -> Assembly:
+    """`size`: a row of SIZES; `weights`: a file or folder; `ready`: `fit` for a precision.
+
+    Raises WeightsError.
+    """
     sizes = SIZES[size]
     checkpoint = open_checkpoint(weights)
     needed = {key: name for name in modalities for key in _keys(name, sizes)}
     checkpoint.expect(published_shapes(sizes), needed)
-    towers = {name: _tower(name, sizes, checkpoint) for name in modalities}
+    towers = {name: _tower(name, sizes, checkpoint, ready) for name in modalities}
     return Assembly(sizes.dim, towers, checkpoint.identity(PREPROCESSING))
