@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections import defaultdict
@@ -86,6 +87,18 @@ def encode_all(embedder: Embedder, settings: Settings, work: Reembedding) -> Fai
     return failed
 
 
+def command(settings: Settings, name: str, *more: str) -> str:
+    """The command line that does this again, with the options that say where and with what."""
+    words = ["sensorium", "reembed", name]
+    for option in ("data_dir", "model", "weights", "device", "precision"):
+        value = getattr(settings, option)
+        if value != Settings.model_fields[option].default:
+            words += [f"--{option.replace('_', '-')}", str(value)]
+    for folder in settings.bound:
+        words += ["--bound", str(folder)]
+    return shlex.join([*words, *more])
+
+
 def tell_failed(failed: Failed) -> None:
     say(f"{len(failed)} items cannot be encoded again:")
     for identifier in list(failed)[:SHOWN]:
@@ -102,9 +115,8 @@ def complete(
     if failed:
         tell_failed(failed)
     if failed and not drop_missing:
-        say(
-            f"the collection {name!r} is as it was; `sensorium reembed {name} --drop-missing` goes on without"
-        )
+        again = command(settings, name, "--drop-missing")
+        say(f"the collection {name!r} is as it was; `{again}` goes on without")
         return 1
     work.finish()
     items, done = work.count()

@@ -16,7 +16,7 @@ from index.reembedding import reembedding
 from models.modalities import decode
 from service.app import create_app
 from service.cli import cli
-from service.reembedding import reembed
+from service.reembedding import command, reembed
 from service.settings import Settings
 from tests import media_files as files
 from tests.conftest import PATIENCE_S, running, wait_until_ready
@@ -205,3 +205,21 @@ def test_the_command_says_what_is_wrong(tmp_path):
         assert done.exit_code == 1
         assert words in done.stderr
         assert "Traceback" not in done.output
+
+
+def test_the_command_that_goes_on_says_where_and_with_what():
+    """A folder that is not the usual one, bound senses, and names with spaces as a shell takes them."""
+    usual = Settings(data_dir=Path("data"))
+    assert command(usual, "things") == "sensorium reembed things"
+    there = Settings(data_dir=Path("/var/lib/my data"), model="imagebind-nano", bound=(Path("touch"),))
+    told = command(there, "things", "--drop-missing")
+    options = "--data-dir '/var/lib/my data' --model imagebind-nano --bound touch --drop-missing"
+    assert told == f"sensorium reembed things {options}"
+
+
+def test_bound_senses_are_handed_on(tmp_path):
+    """`--bound` is the setting of that name: a folder that holds none is named."""
+    options = ["--data-dir", str(tmp_path), "--bound", str(tmp_path / "no-sense")]
+    done = CliRunner().invoke(cli, ["reembed", "things", *options])
+    assert done.exit_code == 1
+    assert "no-sense" in done.stderr

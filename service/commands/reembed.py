@@ -28,6 +28,9 @@ def reembed(  # noqa: PLR0913, PLR0917 - the options
     weights: Annotated[
         Path | None, typer.Option(help="File with the weights, in place of the usual ones.")
     ] = None,
+    bound: Annotated[
+        list[str] | None, typer.Option(help="Folder of a sense that was bound to the model; repeatable.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32, bf16, int8 (CPU), fp16 (GPU) or auto")] = None,
     *,
@@ -41,7 +44,14 @@ def reembed(  # noqa: PLR0913, PLR0917 - the options
     the same command goes on. Items that were stored as vectors or blends, or in a collection that keeps no
     media, cannot be encoded again: they are named, and nothing is changed without --drop-missing.
     """
-    settings = _settings(data_dir=data_dir, model=model, weights=weights, device=device, precision=precision)
+    settings = _settings(
+        data_dir=data_dir,
+        model=model,
+        weights=weights,
+        bound=bound or None,
+        device=device,
+        precision=precision,
+    )
     from service import reembedding  # noqa: PLC0415 - loads torch
 
     raise typer.Exit(reembedding.run(settings, collection, drop_missing=drop_missing))
