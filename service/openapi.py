@@ -96,7 +96,11 @@ def one_key(key: str, value: Mapping[str, Any], more: Mapping[str, Any], descrip
     }
 
 
-FILE = {"type": "string", "contentEncoding": "base64", "description": "base64, bare or as a data URI"}
+FILE = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "description": "base64, bare or as a data URI; an https address where fetching is switched on",
+}
 PARAMS: Mapping[str, Mapping[str, Any]] = {
     "unit": {"type": "string", "description": 'depth: "m", "mm" or "relative"; imu: "si" or "g"'},
     "fx": {"type": "number", "description": "focal length [px]"},

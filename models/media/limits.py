@@ -20,7 +20,7 @@ class Limits:
     map_pixels: int = 16_777_216
     frame_pixels: int = 36_000_000
     frames: int = 200_000
-    decoded_pixels: int = 10_000_000_000
+    decoded_pixels: int = 8_000_000_000
     audio_s: float = 3600.0
     video_s: float = 3600.0
     samples: int = 400_000_000
