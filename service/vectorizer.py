@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -72,7 +72,7 @@ async def all_or_nothing(calls: Sequence[Coroutine[Any, Any, Embedded]]) -> list
 
 
 class Vectorizer:
-    """`in_flight`: most items that are held decoded at the same time."""
+    """`in_flight`: most items of a modality that are held decoded at the same time."""
 
     def __init__(
         self, embedder: Embedder, batcher: Batcher, threads: Executor, limits: Limits, in_flight: int
@@ -81,7 +81,8 @@ class Vectorizer:
         self.batcher = batcher
         self.threads = threads
         self.limits = limits
-        self._in_flight = asyncio.Semaphore(in_flight)
+        # One each: a sentence does not stand behind a collection's worth of pictures.
+        self._in_flight = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(in_flight))
 
     def admission(self, parts: Iterable[Part]) -> AbstractContextManager[None]:
         """Room in the queues for all of `parts`. Raises OverloadedError."""
@@ -124,7 +125,7 @@ class Vectorizer:
     async def _encode(self, content: Encodable, *, normalize: bool) -> Embedded:
         modality = modality_of(content)
         self.embedder.tower(modality)
-        async with self._in_flight:
+        async with self._in_flight[modality]:
             loop = asyncio.get_running_loop()
             with span("decode", modality=modality):
                 views = await loop.run_in_executor(self.threads, copy_context().run, self._prepare, content)
