@@ -34,12 +34,14 @@ export class Collections extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** Look again while there is nothing, or while what there is grows. */
   async watch() {
-    for (let times = 0; times < PATIENCE && (!this.all.length || times < 2); times += 1) {
-      const before = JSON.stringify(this.all.map(label));
+    let growing = true;
+    for (let times = 0; times < PATIENCE && (growing || !this.all.length); times += 1) {
       await new Promise((resolve) => { setTimeout(resolve, WAIT_MS); });
       const now = (await getJson("v1/collections")).data;
-      if (JSON.stringify(now.map(label)) !== before) await this.refresh();
+      growing = JSON.stringify(now.map(label)) !== JSON.stringify(this.all.map(label));
+      if (growing) await this.refresh();
     }
   }
 
