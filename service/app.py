@@ -132,6 +132,7 @@ def create_app(  # noqa: PLR0913 - the parts of the house, each with a default
         app.include_router(router)
     app.state.routes = [route for router in ROUTERS for route in router.routes]
     quick_routes.install(app, search.PATH, search.SearchRequest, search.search_collection)
+    quick_routes.install(app, embeddings.PATH, embeddings.EmbeddingsRequest, embeddings.embed)
     errors.install(app)
     openapi.install(app)
     document.install(app)

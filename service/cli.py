@@ -48,7 +48,7 @@ Precision = Annotated[str | None, typer.Option(help="fp32, bf16, int8 (CPU), fp1
 ONE_WORKER = (
     "--workers is not accepted: every worker would hold the weights in memory once more, and only one "
     "process may write a data folder. One process already uses all cores: the encoders by themselves, "
-    "decoding with SENSORIUM_DECODE_THREADS. For more, start servers with folders of their own behind a proxy."
+    "decoding with SENSORIUM_DECODE_THREADS. For more, put servers with folders of their own behind a proxy."
 )
 
 

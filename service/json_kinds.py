@@ -5,7 +5,8 @@ Forms say everything as text, and pydantic turns text into numbers for them; a J
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -45,19 +46,25 @@ def shown(value: Any) -> str:
     return f"the text {value[:40]!r}" if isinstance(value, str) else str(value)
 
 
+@cache
+def scalars_of(model: type[BaseModel]) -> Sequence[tuple[str, tuple[type, ...], str]]:
+    """Of each scalar field, for every name it has: that, the types accepted, and what they are called."""
+    found = []
+    for name, field in model.model_fields.items():
+        kinds = frozenset(each for each in alternatives(field.annotation) if isinstance(each, type))
+        if kinds in EXPECTED:
+            found += [(key, *EXPECTED[kinds]) for key in names_of(name, field)]
+    return found
+
+
 def problems(model: type[BaseModel], value: Any) -> Iterator[dict[str, Any]]:
     """Faults, as pydantic tells them, of the scalar fields of a JSON object."""
     if not isinstance(value, Mapping):
         return
-    for name, field in model.model_fields.items():
-        kinds = frozenset(each for each in alternatives(field.annotation) if isinstance(each, type))
-        if kinds not in EXPECTED:
-            continue
-        accepted, called = EXPECTED[kinds]
-        for key in names_of(name, field):
-            given = value.get(key)
-            is_scalar = isinstance(given, str | bool | int | float)
-            right = isinstance(given, accepted) and (bool in kinds or not isinstance(given, bool))
-            if is_scalar and not right:
-                message = f"has to be {called}, not {shown(given)}"
-                yield {"type": "wrong_kind", "loc": ("body", key), "msg": message, "input": given}
+    for key, accepted, called in scalars_of(model):
+        given = value.get(key)
+        is_scalar = isinstance(given, str | bool | int | float)
+        right = isinstance(given, accepted) and (bool in accepted or not isinstance(given, bool))
+        if is_scalar and not right:
+            message = f"has to be {called}, not {shown(given)}"
+            yield {"type": "wrong_kind", "loc": ("body", key), "msg": message, "input": given}

@@ -9,7 +9,7 @@ that every error is told there.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import orjson
 from fastapi import FastAPI
@@ -23,7 +23,7 @@ from service.engine import Engine
 from service.errors import LocatedError
 from service.json_kinds import problems
 
-Endpoint: TypeAlias = Callable[[str, Any, Engine], Awaitable[Response]]
+Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
 LARGEST = 1_000_000
 """Longest body [bytes] that is read in the event loop."""
 TRIED = "sensorium.tried"
@@ -58,7 +58,7 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 class QuickRoute(Route):
-    """`POST` to `path`, which has the parameter `name`, with a JSON body of `model`."""
+    """`POST` to `path` with a JSON body of `model`; the endpoint is called as the framework calls it."""
 
     def __init__(self, path: str, model: type[BaseModel], endpoint: Endpoint) -> None:
         super().__init__(path, self._answer, methods=["POST"], include_in_schema=False)
@@ -86,7 +86,7 @@ class QuickRoute(Route):
     async def _answer(self, request: Request, body: BaseModel | None = None) -> Response:
         engine: Engine = request.app.state.engine
         engine.check_serving()
-        return await self._endpoint(request.path_params["name"], body, engine)
+        return await self._endpoint(**request.path_params, body=body, engine=engine)
 
 
 def install(app: FastAPI, path: str, model: type[BaseModel], endpoint: Endpoint) -> None:

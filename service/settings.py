@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     )
     api_keys: SecretStr | None = Field(
         default=None,
-        description="who may ask: file of hashed keys (`sensorium keys new`), or comma list of NAME:SCOPES:KEY",
+        description="who may ask: file of hashed keys (`sensorium keys new`) or comma list NAME:SCOPES:KEY",
     )
     rate_limit: Annotated[dict[str, float], NoDecode] = Field(
         default_factory=dict,

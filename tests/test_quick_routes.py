@@ -48,16 +48,41 @@ def test_both_ways_give_the_same(filled, body, name):
     assert short == asked(filled, body, "application/json; charset=utf-8", name)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"input": "a dog", "user": "me"},
+        {"input": ["a dog", "rain"], "encoding_format": "base64"},
+        {"input": [[1, 2, 3]]},
+        {"input": [{"image": "no base64 !"}]},
+        {"input": "a dog", "model": "nobody"},
+        {"input": "a dog", "dimensions": "3"},
+        {"input": []},
+        {},
+    ],
+)
+def test_embeddings_are_the_same_both_ways(filled, body):
+    """Vectors and errors of the short way are those of the framework's."""
+    answers = [
+        filled.post("/v1/embeddings", content=orjson.dumps(body), headers={"content-type": kind})
+        for kind in ("application/json", "application/json; charset=utf-8")
+    ]
+    assert answers[0].status_code == answers[1].status_code
+    assert answers[0].json() == answers[1].json()
+
+
 def test_the_short_way_is_taken(filled):
     """A plain search is answered by the quick route, what it cannot read by the framework's."""
     routes = filled.app.router.routes
-    assert type(routes[0]).__name__ == "QuickRoute"
+    quick = {route.path: route for route in routes if type(route).__name__ == "QuickRoute"}
+    assert quick.keys() == {"/v1/embeddings", "/v1/collections/{name}/search"}
+    route = quick["/v1/collections/{name}/search"]
     assert asked(filled, {"query": "a dog"}, "application/json")[0] == 200
     scope = {"type": "http", "method": "POST", "path": "/v1/collections/things/search"}
     headers = [(b"content-type", b"application/json"), (b"content-length", b"20")]
-    assert routes[0].matches({**scope, "headers": headers})[0].name == "FULL"
+    assert route.matches({**scope, "headers": headers})[0].name == "FULL"
     for other in ([(b"content-type", b"application/json")], [*headers, (b"content-encoding", b"gzip")]):
-        assert routes[0].matches({**scope, "headers": other})[0].name == "NONE"
+        assert route.matches({**scope, "headers": other})[0].name == "NONE"
 
 
 def test_it_is_counted_under_the_same_name(filled):

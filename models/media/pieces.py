@@ -55,9 +55,12 @@ def _jpeg(data: bytes) -> Iterator[int]:
 
 
 def _png(data: bytes) -> Iterator[int]:
+    """The positions of chunks; what follows the last one is no picture."""
     position = 8
     while position + 12 <= len(data):
         yield position
+        if data[position + 4 : position + 8] == b"IEND":
+            return
         position += 12 + int.from_bytes(data[position : position + 4], "big")
 
 

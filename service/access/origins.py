@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -26,6 +27,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+@lru_cache(64)
 def is_local_name(host: str) -> bool:
     """Whether no stranger can own this name: an address, `localhost`, or a name without a dot."""
     try:

@@ -23,6 +23,8 @@ from service.peers import parts_of
 from service.requests import StrictRoute, read_upload, validated
 from service.vectorizer import Embedded
 
+PATH = "/v1/embeddings"
+
 router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=StrictRoute)
 
 
