@@ -4,7 +4,7 @@
 authors found to give most of the gain (notebooks/Prompt_Engineering_for_ImageNet.ipynb of openai/CLIP, MIT).
 `imagebind`: ImageBind (Girdhar et al. 2023) was measured with CLIP's templates; the wording for senses other
 than images was not published, so there the noun of the sense stands for "photo", "picture" and the like.
-`short`: one sentence for each sense. For sounds it is that of CLAP (Elizalde et al. 2023). The others are ours.
+`short`: one sentence for each sense. For sounds that of CLAP (Elizalde et al. 2023); the others are ours.
 """
 
 from __future__ import annotations
