@@ -237,3 +237,10 @@ def test_sets_survive_a_restart_and_damage_is_left_out(tmp_path):
     assert LabelSets(tmp_path).copy_to(other) == ["zoo"]
     assert LabelSets(other).get("zoo") == sets.get("zoo")
     assert LabelSets(tmp_path).copy_to(other) == []
+
+
+def test_a_label_set_needs_labels(client):
+    """Null, which `classify` takes for no labels of its own, stores nothing."""
+    answer = client.put("/v1/label-sets/things", json={"labels": None})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "labels"

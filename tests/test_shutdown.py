@@ -54,7 +54,7 @@ sys.exit(run(Settings()))
 @contextlib.contextmanager
 def process(folder, port, **settings):
     """The server in a process of its own, ready."""
-    given = {"port": port, "data_dir": folder / "data", **settings}
+    given = {"port": port, "data_dir": folder / "data", "gallery": False, **settings}
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parent.parent),

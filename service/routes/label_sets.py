@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.answers import Answer
 from service.dependencies import AnyEngine
@@ -23,13 +23,20 @@ LabelSetName = Annotated[
 ]
 
 
+def given(labels: Any) -> Any:
+    """Raises ValueError for null, which elsewhere means that a stored set is to be taken."""
+    if labels is None:
+        raise ValueError("has to be a list of texts")
+    return labels
+
+
 class LabelSetRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"labels": ["dog", "rooster", "rain"], "templates": "imagebind"}]},
     )
 
-    labels: LabelsField
+    labels: Annotated[LabelsField, AfterValidator(given)]
     templates: TemplatesField = Field(
         default="plain", description="prompts with {} for the label, or their name"
     )
