@@ -19,7 +19,7 @@ from index.calibration import Background
 from index.errors import shown
 from index.filters import Filter
 from index.hits import Hits
-from index.items import Hit, Info, Item, Page, ShelfInfo, StoredItem, Vector
+from index.items import Hit, Info, Item, Page, RowIds, ShelfInfo, StoredItem, Vector
 from index.places import PictureError
 from index.projection import Map, Maps
 from index.ranking import AnyShelf, Candidate
@@ -230,7 +230,7 @@ class Collection:
                 names = partial(_ids, connect)
                 passing = None if holds is None else self._passing(connect, holds)
                 without = reads.rows_of(connect(), exclude) if exclude else None
-                wanted = ranking.Wanted(most, threshold, passing, without, share)
+                wanted = ranking.Wanted(most, threshold, passing, without, share, partial(_verify, connect))
                 lists: dict[str, list[Candidate]] = {}
                 backgrounds: dict[str, Background] = {}
                 for modality, shelf in self._chosen(modalities):
@@ -296,6 +296,17 @@ def _unknown_if_unwritable(identifier: str) -> Iterator[None]:
         yield
     except UnicodeEncodeError as error:
         raise reads.unknown(identifier) from error
+
+
+def _verify(connect: Connect, modality: str, rows: RowIds, vectors: Vector) -> None:
+    """Compare vectors of a shelf with SQLite's.
+
+    Raises:
+        PictureError: they are not the same.
+    """
+    there, stored = reads.present_vectors(connect(), np.sort(rows), vectors.shape[1])
+    if len(there) < len(rows) or not np.array_equal(stored, vectors[np.argsort(rows)]):
+        raise PictureError(modality)
 
 
 def _ids(connect: Connect, items: Sequence[int]) -> dict[int, str]:

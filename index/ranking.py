@@ -17,8 +17,13 @@ from index.places import PictureError, Selection
 from index.shelf import Shelf, exact_scores
 
 AnyShelf = Shelf | CompressedShelf
-Fetch = Callable[[int], tuple[NDArray[np.int64], float]]
-"""Count -> that many best places, and what the score of no place beyond them exceeds (-inf: none is left)."""
+Fetch = Callable[[int], tuple[NDArray[np.int64], NDArray[np.float32], float]]
+"""Count -> that many best places, their rough scores, and what the score of no place beyond them exceeds
+(-inf: none is left)."""
+Verify = Callable[[str, RowIds, Vector], None]
+"""Modality, row numbers and their vectors: raises PictureError where they are not those in SQLite."""
+DOUBTFUL = 0.01
+"""Scores that differ so much from what the codes tell belong to cut off codes, or to altered vectors."""
 Names = Callable[[list[int]], Mapping[int, str]]
 """Item numbers -> ids, asked only where scores are equal."""
 
@@ -39,7 +44,7 @@ class Wanted:
     """What to take: up to `items` of at least `threshold`, of items that pass, but `without` these rows.
 
     `passing`, by item number, None: all. `recall` is the share of the true ones to be found where the shelf
-    is not searched exactly.
+    is not searched exactly. `verify` is asked of vectors that are in doubt.
     """
 
     items: int
@@ -47,6 +52,7 @@ class Wanted:
     passing: NDArray[np.bool_] | None
     without: RowIds | None
     recall: float
+    verify: Verify
 
 
 def ordered(
@@ -71,17 +77,35 @@ def _score(candidate: Candidate) -> float:
     return candidate.score
 
 
-def _collapse(shelf: AnyShelf, modality: str, found: NDArray[np.int64], query: Vector) -> list[Candidate]:
-    """Keep each item's best row, the earliest of equals."""
+def _read(
+    shelf: AnyShelf,
+    modality: str,
+    found: tuple[NDArray[np.int64], NDArray[np.float32]],
+    query: Vector,
+    verify: Verify,
+) -> tuple[Vector, NDArray[np.float32]]:
+    """Give the vectors at the places that were found with rough scores, and their exact scores."""
+    places, rough = found
     try:
-        vectors = shelf.at(found)
+        vectors = shelf.at(places)
     except OSError as error:
         raise PictureError(modality) from error
-    scores = exact_scores(vectors, query).tolist()
+    scores = exact_scores(vectors, query)
+    # Written so that NaN is in doubt too.
+    doubtful = ~(np.abs(scores - rough) <= DOUBTFUL)
+    if doubtful.any():
+        verify(modality, shelf.places.rows[places[doubtful]], vectors[doubtful])
+    return vectors, scores
+
+
+def _collapse(
+    shelf: AnyShelf, modality: str, found: NDArray[np.int64], vectors: Vector, scores: NDArray[np.float32]
+) -> list[Candidate]:
+    """Keep each item's best row, the earliest of equals."""
     items, rows = shelf.places.items[found].tolist(), shelf.places.rows[found].tolist()
     candidates = [
         Candidate(item, modality, row, score, vector)
-        for item, row, score, vector in zip(items, rows, scores, vectors, strict=True)
+        for item, row, score, vector in zip(items, rows, scores.tolist(), vectors, strict=True)
     ]
     if len(set(items)) == len(items):
         return candidates
@@ -92,10 +116,10 @@ def _collapse(shelf: AnyShelf, modality: str, found: NDArray[np.int64], query: V
 
 
 def _from_shelf(shelf: AnyShelf, query: Vector, selection: Selection | None, recall: float) -> Fetch:
-    def fetch(count: int) -> tuple[NDArray[np.int64], float]:
+    def fetch(count: int) -> tuple[NDArray[np.int64], NDArray[np.float32], float]:
         places, rough = shelf.search(query, count, selection, recall)
         everything = len(places) < count or count >= len(shelf)
-        return places, -math.inf if everything else float(rough[-1]) + shelf.slack
+        return places, rough, -math.inf if everything else float(rough[-1]) + shelf.slack
 
     return fetch
 
@@ -105,9 +129,9 @@ def _from_few(shelf: AnyShelf, query: Vector, places: NDArray[np.int64]) -> Fetc
     rough = shelf.rough(places, query)
     order = np.lexsort((places, -rough))
 
-    def fetch(count: int) -> tuple[NDArray[np.int64], float]:
+    def fetch(count: int) -> tuple[NDArray[np.int64], NDArray[np.float32], float]:
         unseen = -math.inf if count >= len(order) else float(rough[order[count]]) + shelf.slack
-        return places[order[:count]], unseen
+        return places[order[:count]], rough[order[:count]], unseen
 
     return fetch
 
@@ -129,8 +153,9 @@ def best_items(
     fetch = _fetching(shelf, query, wanted)
     count = wanted.items + SPARE
     while True:
-        places, unseen = fetch(count)
-        best = ordered(_collapse(shelf, modality, places, query), _score, names)
+        places, rough, unseen = fetch(count)
+        vectors, scores = _read(shelf, modality, (places, rough), query, wanted.verify)
+        best = ordered(_collapse(shelf, modality, places, vectors, scores), _score, names)
         enough = len(best) >= wanted.items and unseen < best[wanted.items - 1].score
         if enough or unseen < wanted.threshold or unseen == -math.inf:
             return [candidate for candidate in best if candidate.score >= wanted.threshold][: wanted.items]

@@ -264,3 +264,32 @@ def test_a_full_disk_leaves_nothing_half_written(small_disk):
         files = {path.name for path in (things.folder / "media").glob("*/*")}
         assert len(files) == len({int(name[1:]) % 256 for name in acknowledged})
         assert_picture_is_true(things)
+
+
+@pytest.mark.parametrize("written", [0.0, float("nan"), -1.0])
+@pytest.mark.parametrize("while_open", [False, True])
+def test_altered_vectors_of_a_compressed_shelf_hide_nothing(tmp_path, caplog, written, while_open):
+    """Zeros, NaN or the opposite in the file of vectors: the item is found all the same, the log says why."""
+    chance = np.random.default_rng(0)
+    vectors = chance.normal(size=(1_500, 32)).astype(np.float32)
+    items = [Item(f"i{n}", "image", (Row(vector),)) for n, vector in enumerate(vectors)]
+
+    def alter():
+        (path,) = (tmp_path / "collections").glob("*/shelves/*.vectors")
+        with path.open("r+b") as file:
+            file.seek(7 * 4 * 32)
+            file.write((unit_vector(vectors[7], 32) * np.float32(written)).tobytes())
+
+    with Store.open(tmp_path, flat_limit=500) as store:
+        things, _ = store.create("things", model="m", identity="i", dimension=32)
+        things.upsert(items)
+        things.wait_for_growth()
+        assert things.info().shelves["image"].structure != "flat"
+        if while_open:
+            alter()
+            assert things.search(vectors[7], limit=3, recall=0.999)[0].id == "i7"
+    if not while_open:
+        alter()
+    with Store.open(tmp_path, flat_limit=500) as store:
+        assert store.get("things").search(vectors[7], limit=3, recall=0.999)[0].id == "i7"
+    assert "rebuilding the image shelf" in caplog.text
