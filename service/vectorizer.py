@@ -27,8 +27,6 @@ from service.tracing import span
 # A blend shorter than this share of its weights has no direction worth searching.
 SHORTEST_BLEND = 1e-5
 LARGEST_NUMBER = 1e38
-# A sentence of so many characters becomes tokens in a tenth of a millisecond.
-SHORT = 200
 Encodable: TypeAlias = Text | Tokens | Media
 
 
@@ -51,11 +49,6 @@ async def no_lookup(_: str) -> Embedded:
 
 def modality_of(content: Encodable) -> str:
     return content.modality if isinstance(content, Media) else "text"
-
-
-def is_short(content: Encodable) -> bool:
-    """Whether to prepare it takes less time than a thread to wake up."""
-    return isinstance(content, Text) and len(content.text) <= SHORT
 
 
 def unit(vector: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -133,15 +126,11 @@ class Vectorizer:
         modality = modality_of(content)
         self.embedder.tower(modality)
         async with self._in_flight[modality]:
+            loop = asyncio.get_running_loop()
             with span("decode", modality=modality):
-                views = self._prepare(content) if is_short(content) else await self._prepared(content)
+                views = await loop.run_in_executor(self.threads, copy_context().run, self._prepare, content)
             vector = await self.batcher.submit(modality, views, normalize=normalize)
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
-
-    async def _prepared(self, content: Encodable) -> Views:
-        """The views, made in a thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, copy_context().run, self._prepare, content)
 
     def _prepare(self, content: Encodable) -> Views:
         modality = modality_of(content)
