@@ -221,6 +221,9 @@ class Store:
         except errors.Damaged as error:
             log.error("the collection %r cannot be opened: %s", folder.name, error)  # noqa: TRY400 - known
             self._damaged[folder.name] = error
+        except OSError as error:
+            log.exception("the collection %r cannot be opened", folder.name)
+            self._damaged[folder.name] = errors.Damaged(f"{folder} cannot be read: {error}")
 
     def _make(self, name: str, facts: dict[str, str | int | float]) -> None:
         """Make the folder beside and rename it, so that a crash leaves a whole collection or none."""

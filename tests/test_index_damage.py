@@ -293,3 +293,17 @@ def test_altered_vectors_of_a_compressed_shelf_hide_nothing(tmp_path, caplog, wr
     with Store.open(tmp_path, flat_limit=500) as store:
         assert store.get("things").search(vectors[7], limit=3, recall=0.999)[0].id == "i7"
     assert "rebuilding the image shelf" in caplog.text
+
+
+def test_a_folder_in_place_of_a_file_keeps_only_its_collection_aside(tmp_path):
+    """What the system refuses to read in one collection does not close the others."""
+    with Store.open(tmp_path) as store:
+        for name in ("broken", "whole"):
+            things, _ = store.create(name, model="m", identity="i", dimension=2)
+            things.upsert([Item("a", "image", (Row(np.ones(2, np.float32)),))])
+    (tmp_path / "collections" / "broken" / "shelves" / "left.vectors").mkdir()
+    with Store.open(tmp_path) as store:
+        assert [things.name for things in store.list()] == ["whole"]
+        assert "left.vectors" in str(store.damaged()["broken"])
+        with pytest.raises(errors.Damaged):
+            store.get("broken")
