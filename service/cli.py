@@ -7,11 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 import typer
-from pydantic import ValidationError
 
 from service import logs
 from service.commands.backup import backup
@@ -22,11 +21,19 @@ from service.commands.evaluate import evaluate
 from service.commands.ingest import ingest
 from service.commands.keys import keys
 from service.commands.mcp import mcp
+from service.commands.options import (
+    Baseline,
+    Coldest,
+    FocalLength,
+    SampleRate,
+    Unit,
+    Warmest,
+    settings_from,
+)
 from service.commands.reembed import reembed
 from service.commands.restore import restore
 from service.commands.search import search
 from service.commands.train import train
-from service.settings import Settings
 from service.unread import told, unread
 
 log = logging.getLogger(__name__)
@@ -50,17 +57,6 @@ ONE_WORKER = (
     "process may write a data folder. One process already uses all cores: the encoders by themselves, "
     "decoding with SENSORIUM_DECODE_THREADS. For more, put servers with folders of their own behind a proxy."
 )
-
-
-def settings_from(**given: Any) -> Settings:
-    """SENSORIUM_* with the command line's options on top; ends the program where they are wrong."""
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for each in error.errors():
-            name = str(each["loc"][0])
-            typer.echo(f"--{name.replace('_', '-')} / SENSORIUM_{name.upper()}: {each['msg']}", err=True)
-        raise typer.Exit(2) from error
 
 
 @cli.command()
@@ -110,12 +106,12 @@ def embed(  # noqa: PLR0913, PLR0917 - the options
     bound: Bound = None,
     device: Device = None,
     precision: Precision = None,
-    sample_rate: Annotated[float | None, typer.Option(help="IMU: samples per second [Hz].")] = None,
-    unit: Annotated[str | None, typer.Option(help="Depth: m, mm or relative. IMU: si or g.")] = None,
-    fx: Annotated[float | None, typer.Option(help="Depth: focal length [px].")] = None,
-    baseline: Annotated[float | None, typer.Option(help="Depth: distance of the stereo cameras [m].")] = None,
-    min_c: Annotated[float | None, typer.Option(help="Thermal: coldest value [degrees C].")] = None,
-    max_c: Annotated[float | None, typer.Option(help="Thermal: warmest value [degrees C].")] = None,
+    sample_rate: SampleRate = None,
+    unit: Unit = None,
+    fx: FocalLength = None,
+    baseline: Baseline = None,
+    min_c: Coldest = None,
+    max_c: Warmest = None,
     clips: Annotated[int | None, typer.Option(help="Audio, video: how many clips to take.")] = None,
 ) -> None:
     """Print one JSON line per file: file, modality, embedding.

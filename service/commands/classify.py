@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from service.commands.ingest import Key, Server, chosen_settings
+from service.commands.options import (
+    Baseline,
+    Coldest,
+    FocalLength,
+    Key,
+    SampleRate,
+    Server,
+    Unit,
+    Warmest,
+    settings_from,
+)
 from service.commands.search import file_part
 
 
@@ -39,12 +49,12 @@ def classify(  # noqa: PLR0913, PLR0917 - the options
     modality: Annotated[
         str | None, typer.Option(help="What the file is, where its name leaves it open.")
     ] = None,
-    sample_rate: Annotated[float | None, typer.Option(help="IMU: samples per second [Hz].")] = None,
-    unit: Annotated[str | None, typer.Option(help="Depth: m, mm or relative. IMU: si or g.")] = None,
-    fx: Annotated[float | None, typer.Option(help="Depth: focal length [px].")] = None,
-    baseline: Annotated[float | None, typer.Option(help="Depth: distance of the stereo cameras [m].")] = None,
-    min_c: Annotated[float | None, typer.Option(help="Thermal: coldest value [degrees C].")] = None,
-    max_c: Annotated[float | None, typer.Option(help="Thermal: warmest value [degrees C].")] = None,
+    sample_rate: SampleRate = None,
+    unit: Unit = None,
+    fx: FocalLength = None,
+    baseline: Baseline = None,
+    min_c: Coldest = None,
+    max_c: Warmest = None,
     server: Server = None,
     key: Key = None,
     model: Annotated[str | None, typer.Option(help="Without --server: model to load.")] = None,
@@ -66,7 +76,7 @@ def classify(  # noqa: PLR0913, PLR0917 - the options
         # No collection is needed, and the usual data folder may belong to a server.
         with (
             tempfile.TemporaryDirectory() as folder,
-            Asking(chosen_settings(model=model, data_dir=folder), server, key) as asking,
+            Asking(settings_from(model=model, data_dir=folder), server, key) as asking,
         ):
             answer = asking.post("/v1/classify", body)
     except (ServerError, OSError) as error:

@@ -11,26 +11,10 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from service.settings import Settings
+from service.commands.options import DataDir, Key, Server, settings_from
 
 INTERRUPTED = 130
-
-Server = Annotated[str | None, typer.Option(help="Address of a running server to work through.")]
-Key = Annotated[str | None, typer.Option(envvar="SENSORIUM_API_KEY", help="Key of the running server.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of the collections, which no server may hold.")]
-
-
-def chosen_settings(**given: Any) -> Settings:
-    """SENSORIUM_* with the options on top; ends the program where they are wrong."""
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for each in error.errors():
-            name = str(each["loc"][0])
-            typer.echo(f"--{name.replace('_', '-')} / SENSORIUM_{name.upper()}: {each['msg']}", err=True)
-        raise typer.Exit(2) from error
 
 
 def one_way(server: str | None, data_dir: Path | None) -> None:
@@ -95,7 +79,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - the options
     listed at the end, and the exit code is then 1.
     """
     one_way(server, data_dir)
-    settings = chosen_settings(
+    settings = settings_from(
         data_dir=data_dir, model=model, weights=weights, device=device, precision=precision
     )
     from service.bulk import local, remote  # noqa: PLC0415 - loads torch

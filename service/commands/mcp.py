@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
 from service import logs
+from service.commands.options import settings_from
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 DEFAULT_PORT = 8001
-
-
-def chosen_settings(**given: Any) -> Settings:
-    """SENSORIUM_* with the options on top; ends the program where they are wrong."""
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for each in error.errors():
-            typer.echo(f"{each['loc'][0]}: {each['msg']}", err=True)
-        raise typer.Exit(2) from error
 
 
 async def serve_http(server: MCPServer, settings: Settings, host: str, port: int) -> None:
@@ -64,7 +54,7 @@ def mcp(  # noqa: PLR0913 - the options
     data_dir: Annotated[Path | None, typer.Option(help="Without --url: folder of the collections.")] = None,
 ) -> None:
     """Serve the tools embed, search, add and classify over the Model Context Protocol (stdio)."""
-    settings = chosen_settings(model=model, data_dir=data_dir)
+    settings = settings_from(model=model, data_dir=data_dir)
     logs.write_to_stderr(settings.log_level, settings.log_format)
     try:
         from service.mcp_server import Service, elsewhere, here, make_server  # noqa: PLC0415 - an extra

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from service.settings import Settings
-
-
-def _settings(**given: Any) -> Settings:
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for each in error.errors():
-            name = str(each["loc"][0])
-            typer.echo(f"--{name.replace('_', '-')} / SENSORIUM_{name.upper()}: {each['msg']}", err=True)
-        raise typer.Exit(2) from error
+from service.commands.options import settings_from
 
 
 def reembed(  # noqa: PLR0913, PLR0917 - the options
@@ -44,7 +33,7 @@ def reembed(  # noqa: PLR0913, PLR0917 - the options
     the same command goes on. Items that were stored as vectors or blends, or in a collection that keeps no
     media, cannot be encoded again: they are named, and nothing is changed without --drop-missing.
     """
-    settings = _settings(
+    settings = settings_from(
         data_dir=data_dir,
         model=model,
         weights=weights,

@@ -11,7 +11,19 @@ from urllib.parse import quote
 import orjson
 import typer
 
-from service.commands.ingest import DataDir, Key, Server, chosen_settings, one_way
+from service.commands.ingest import one_way
+from service.commands.options import (
+    Baseline,
+    Coldest,
+    DataDir,
+    FocalLength,
+    Key,
+    SampleRate,
+    Server,
+    Unit,
+    Warmest,
+    settings_from,
+)
 
 Files = Annotated[list[Path] | None, typer.Option(help="A file to search with; repeatable.")]
 # modality -> what its decoder may be told
@@ -123,12 +135,12 @@ def search(  # noqa: PLR0913, PLR0917 - the options
         list[float] | None,
         typer.Option(help="Shares of the parts in this order: texts, files as listed here, ids, --minus."),
     ] = None,
-    sample_rate: Annotated[float | None, typer.Option(help="IMU: samples per second [Hz].")] = None,
-    unit: Annotated[str | None, typer.Option(help="Depth: m, mm or relative. IMU: si or g.")] = None,
-    fx: Annotated[float | None, typer.Option(help="Depth: focal length [px].")] = None,
-    baseline: Annotated[float | None, typer.Option(help="Depth: distance of the stereo cameras [m].")] = None,
-    min_c: Annotated[float | None, typer.Option(help="Thermal: coldest value [degrees C].")] = None,
-    max_c: Annotated[float | None, typer.Option(help="Thermal: warmest value [degrees C].")] = None,
+    sample_rate: SampleRate = None,
+    unit: Unit = None,
+    fx: FocalLength = None,
+    baseline: Baseline = None,
+    min_c: Coldest = None,
+    max_c: Warmest = None,
     filter: Annotated[str | None, typer.Option(help="Condition on the metadata, as JSON.")] = None,  # noqa: A002 - the word of the API
     modalities: Annotated[str | None, typer.Option(help="Comma list: only items of these.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many results.")] = 10,
@@ -148,7 +160,7 @@ def search(  # noqa: PLR0913, PLR0917 - the options
 ) -> None:
     """Find the items nearest to a text, a picture, a sound, .. or a blend of several, some with a minus."""
     one_way(server, data_dir)
-    settings = chosen_settings(data_dir=data_dir, model=model)
+    settings = settings_from(data_dir=data_dir, model=model)
     from service.bulk import pictures  # noqa: PLC0415 - only where something is shown
     from service.bulk.asking import Asking  # noqa: PLC0415 - loads what it asks
     from service.bulk.server import ServerError  # noqa: PLC0415 - as above
