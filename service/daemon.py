@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+NAME = "daemon:"
+"""What the names of such threads begin with."""
 
 
 async def in_daemon_thread(call: Callable[[], T]) -> T:
@@ -28,5 +30,5 @@ async def in_daemon_thread(call: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
             loop.call_soon_threadsafe(settle, *outcome)
 
-    threading.Thread(target=work, daemon=True, name=f"daemon:{call.__name__}").start()
+    threading.Thread(target=work, daemon=True, name=f"{NAME}{call.__name__}").start()
     return await future

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READERS = 2
+PAINTERS = 2
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -94,6 +95,8 @@ class Engine:
         self._loading: asyncio.Task[None] | None = None
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        # Of their own: a page full of pictures must not stand in the way of requests.
+        self.painters = ThreadPoolExecutor(PAINTERS, thread_name_prefix="preview")
         self._indexers = ThreadPoolExecutor(settings.index_threads, thread_name_prefix="index")
         self.metrics.watch("ready", "1 while requests can be served", (), self._readiness)
         self.metrics.watch("queued_inputs", "Accepted and unanswered inputs", ("modality",), self._queued)
@@ -221,6 +224,7 @@ class Engine:
         await self.fetcher.close()
         # A long video is not waited for: nothing of it can be stored any more.
         self._readers.shutdown(wait=False, cancel_futures=True)
+        self.painters.shutdown(wait=False, cancel_futures=True)
         self._decoders.shutdown(wait=False, cancel_futures=True)
         self._indexers.shutdown()
         if self._owns_store and self._store is not None:

@@ -12,6 +12,7 @@ from types import FrameType
 import uvicorn
 
 from service.app import create_app
+from service.daemon import NAME
 from service.protocol import bounded_protocol
 from service.settings import Settings
 
@@ -38,16 +39,17 @@ def allow_files(connections: int) -> None:
 
 
 def leave(code: int) -> None:
-    """End the process now where a thread still decodes or encodes for callers who have been sent away.
+    """End the process now where a thread still loads, or encodes for callers who have been sent away.
 
-    The interpreter would wait for it, perhaps for minutes. Everything that is stored has been closed before.
+    The interpreter would wait for it, perhaps for minutes, or tear compiled code down under it. Everything
+    that is stored has been closed before.
     """
     threads = [each for each in threading.enumerate() if each is not threading.current_thread()]
     for each in threads:
         if not each.daemon:
             each.join(THREADS_S)
-    if any(each.is_alive() and not each.daemon for each in threads):
-        log.info("left without waiting for what was still being decoded or encoded")
+    if any(each.is_alive() and (not each.daemon or each.name.startswith(NAME)) for each in threads):
+        log.info("left without waiting for what was still being loaded, decoded or encoded")
         logging.shutdown()
         os._exit(code)
 
@@ -79,7 +81,12 @@ def run(settings: Settings) -> int:
     # uvicorn drains on these signals and then raises them again; by then there is nothing left to do.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ignore)
-    server.run()
+    try:
+        server.run()
+    except SystemExit:
+        # uvicorn could not begin, mostly because the port is taken, and has said so.
+        leave(1)
+        raise
     code = 1 if app.state.engine.failure is not None else 0
     leave(code)
     return code

@@ -144,3 +144,27 @@ def test_more_workers_are_refused_with_the_reason(workers):
     assert result.exit_code == 2
     assert "weights" in result.stderr
     assert "data folder" in result.stderr
+
+
+def test_a_taken_port_ends_the_server_with_the_reason(tmp_path, unused_port):
+    """While the model is still being loaded: an exit code of its own, no crash of compiled code."""
+    environment = {
+        **os.environ,
+        "SENSORIUM_PORT": str(unused_port),
+        "SENSORIUM_DATA_DIR": str(tmp_path / "data"),
+    }
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", unused_port))
+        holder.listen()
+        for _ in range(3):
+            done = subprocess.run(
+                [sys.executable, "-m", "service"],
+                cwd=Path(__file__).parent.parent,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
+            )
+            assert done.returncode in {1, 3}, done.stderr
+            assert "address already in use" in done.stderr

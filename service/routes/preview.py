@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -27,8 +26,6 @@ HEADERS = {
     "content-security-policy": "sandbox",
     "x-content-type-options": "nosniff",
 }
-# Its own threads: a page full of pictures must not stand in the way of requests.
-PAINTERS = ThreadPoolExecutor(2, thread_name_prefix="preview")
 
 
 class PreviewRoute(APIRoute):
@@ -110,6 +107,6 @@ async def read_preview(  # noqa: PLR0913, PLR0917 - the query's fields
     if drawn is None:
         limits = limits_of(engine.settings)
         loop = asyncio.get_running_loop()
-        drawn = await loop.run_in_executor(PAINTERS, preview, item.modality, data, limits, size, at)
+        drawn = await loop.run_in_executor(engine.painters, preview, item.modality, data, limits, size, at)
         KEPT.put(tag, drawn)
     return answer(drawn, headers)
