@@ -9,11 +9,28 @@ import torch
 CPUINFO = Path("/proc/cpuinfo")
 # Instructions that multiply bf16 by themselves: AVX512-BF16, AMX, and ARM's.
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "avx_ne_convert"})
+# Each lane has a batch in memory.
+MOST_LANES = 4
 
 
 def compute_threads() -> int:
     """Threads that an encoder uses."""
     return torch.get_num_threads()
+
+
+def use_threads(count: int) -> None:
+    """Let what the calling thread computes from now on take `count` threads."""
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
+
+
+def encode_lanes(device: str, threads: int) -> int:
+    """How many batches to encode side by side: 1 on a GPU, on a CPU one for each thread, up to MOST_LANES.
+
+    Threads that share a batch wait for each other after every product; those with a batch each do not. With
+    the small model two threads encode a fifth more items in two batches than in one.
+    """
+    return min(threads, MOST_LANES) if device == "cpu" else 1
 
 
 def has_bf16(cpuinfo: Path = CPUINFO) -> bool | None:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from service.errors import OverloadedError
 from service.pace import Calm, Pace, retry_after_s
 
-# In a lasting overload: the items that may stand in line, in batches of one view each. Two of them keep the
-# encoder busy, so that callers wait less than twice as long as at full load.
-STANDING_BATCHES = 3
+# In a lasting overload: the items that may stand in line beside those in the lanes, in batches of one view
+# each. Two of them keep the encoder busy, so that callers wait less than twice as long as at full load.
+STANDING_BATCHES = 2
 # A burst may fill the queue where it is done within this time.
 BURST_WAIT_S = 1.0
 # However many items they have: one request is in the encoder while the next one gets ready.
@@ -20,10 +20,14 @@ FEWEST_REQUESTS = 2
 
 
 class Admission:
-    """`queue_limit`: most admitted items per modality; `max_wait_s`: longest expected wait [s]."""
+    """`queue_limit`: most admitted items per modality; `max_wait_s`: longest expected wait [s].
 
-    def __init__(self, pace: Pace, queue_limit: int, max_wait_s: float = math.inf) -> None:
+    `lanes`: batches that are encoded at the same time.
+    """
+
+    def __init__(self, pace: Pace, queue_limit: int, max_wait_s: float = math.inf, lanes: int = 1) -> None:
         self.pace = pace
+        self._standing = (STANDING_BATCHES + lanes) * pace.batch_views
         self.queue_limit = queue_limit
         self.max_wait_s = max_wait_s
         self.admitted: Counter[str] = Counter()
@@ -59,7 +63,7 @@ class Admission:
         if wait_s > self.max_wait_s:
             said = f"which takes {wait_s:.1f} s and may take {self.max_wait_s:g} s"
             self._refuse(modality, said, wait_s - self.max_wait_s)
-        standing = STANDING_BATCHES * self.pace.batch_views
+        standing = self._standing
         too_much = wait_s > BURST_WAIT_S or self._calm.lasting(modality)
         if waiting >= standing and self._requests[modality] >= FEWEST_REQUESTS and too_much:
             self._refuse(modality, f"at most {standing} may while the overload lasts", wait_s / 2)

@@ -1,8 +1,9 @@
-"""A batcher without a clock: while one batch is in the encoder, the next one fills.
+"""A batcher without a clock: while batches are in the encoder, the next one fills.
 
-One thread encodes; one task feeds it. Whatever happens to either, every caller gets an answer. A batch that
-fails is tried again item by item; where every item fails, so does perhaps the encoder, and a known-good
-sample decides. An encoder that fails with that too is left alone, and asked with it again from time to time.
+One task gives batches to as many threads as there are lanes. Whatever happens to any of them, every caller
+gets an answer. A batch that fails is tried again item by item; where every item fails, so does perhaps the
+encoder, and a known-good sample decides. An encoder that fails with that too is left alone, and asked with
+it again from time to time.
 """
 
 from __future__ import annotations
@@ -10,31 +11,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import traceback
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from models.embedder import Views
 from service import tracing
 from service.admission import Admission
+from service.batch import Job, Key, Queues, Vector, deliver, fail, for_caller, untied
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.pace import Pace
 
 log = logging.getLogger(__name__)
 
-Vector: TypeAlias = npt.NDArray[np.float32]
 Encode: TypeAlias = Callable[[str, Sequence[Views], bool], Vector]
 Probe: TypeAlias = Callable[[str], Views]
-Queue: TypeAlias = tuple[str, bool]
+Divide: TypeAlias = Callable[[int], None]
 
 STOPPED = "the encoders have stopped; the server has to be restarted"
 # A task that dies is begun anew; one that dies this often within this time is left dead.
@@ -43,45 +41,8 @@ DEATHS_WITHIN_S = 60.0
 # Between two attempts with an encoder that fails; the pause doubles up to the longest.
 FIRST_PROBE_S = 0.5
 LONGEST_PROBE_S = 30.0
-
-
-@dataclass(eq=False)
-class Job:
-    """One prepared item, the future that its caller waits for, since when, and when a batch took it [s]."""
-
-    views: Views
-    future: asyncio.Future[Vector]
-    since: float = field(default_factory=perf_counter)
-    taken: float = math.inf
-
-
-def deliver(job: Job, vector: Vector) -> None:
-    if not job.future.done():
-        job.future.set_result(vector)
-
-
-def fail(job: Job, error: Exception) -> None:
-    if not job.future.done():
-        job.future.set_exception(error)
-
-
-def untied(error: BaseException) -> Exception:
-    """The error, its traceback without the variables, which would hold the batch's memory."""
-    traceback.clear_frames(error.__traceback__)
-    return error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, that of the machine or that of the GPU (torch.OutOfMemoryError)."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-
-
-def for_caller(error: Exception, modality: str) -> Exception:
-    """What the caller of one item is told: of too little memory that it may be enough later."""
-    if not out_of_memory(error):
-        return error
-    message = f"the {modality} encoder ran out of memory; send fewer or smaller inputs, or try again later"
-    return NotReadyError(message)
+# The share of a batch that is worth a further lane: smaller ones cost more an item than they gain.
+WORTH = 0.5
 
 
 class Batcher:
@@ -89,7 +50,9 @@ class Batcher:
 
     `queue_limit`: most admitted items per modality. `max_wait_s`: longest expected wait of what is admitted.
     `batch_views`: most views in one call of `encode` (an item with more goes alone). `probe(modality)` gives
-    a known-good sample's views. `decode_threads`: how many items are decoded at the same time.
+    a known-good sample's views. `decode_threads`: how many items are decoded at the same time. `lanes`: most
+    batches that are encoded at the same time; `divide(n)` is called in a lane's thread before `encode`, with
+    the number of lanes that share the processors.
     """
 
     def __init__(  # noqa: PLR0913 - each with a name at its only call
@@ -102,18 +65,21 @@ class Batcher:
         probe: Probe | None = None,
         max_wait_s: float = math.inf,
         decode_threads: int = 1,
+        lanes: int = 1,
+        divide: Divide = lambda _: None,
     ) -> None:
         self.encode = encode
         self.metrics = metrics or Metrics()
-        self.batch_views = batch_views
+        self.lanes = lanes
+        self.divide = divide
         self.pace = Pace(batch_views, decode_threads)
         self.ailing: dict[str, Exception] = {}
-        self._admission = Admission(self.pace, queue_limit, max_wait_s)
+        self._admission = Admission(self.pace, queue_limit, max_wait_s, lanes)
         self._probe = probe
-        self._queues: OrderedDict[Queue, deque[Job]] = OrderedDict()
-        self._running: list[Job] = []
-        self._filled = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._queues = Queues(batch_views)
+        self._running: list[tuple[Key, list[Job]]] = []
+        self._changed = asyncio.Event()
+        self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
         self._task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._closed = False
@@ -149,17 +115,29 @@ class Batcher:
 
     async def submit(self, modality: str, views: Views, *, normalize: bool = True) -> Vector:
         """The vector (dim,) of one prepared item. Raises what the encoder raises, or NotReadyError."""
+        [outcome] = await self.submit_all(modality, [views], normalize=normalize)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    async def submit_all(
+        self, modality: str, items: Sequence[Views], *, normalize: bool = True
+    ) -> list[Vector | BaseException]:
+        """For each prepared item its vector, or what its encoding raised. Raises NotReadyError."""
         if not self.alive:
             raise NotReadyError(STOPPED)
         if modality in self.ailing:
             raise self._refusal(modality)
-        job = Job(views, asyncio.get_running_loop().create_future())
-        self._queues.setdefault((modality, normalize), deque()).append(job)
-        self._filled.set()
-        vector = await job.future
-        tracing.record("queue", job.since, job.taken, modality=modality)
-        tracing.record("encode", job.taken, perf_counter(), modality=modality)
-        return vector
+        loop = asyncio.get_running_loop()
+        jobs = [Job(views, loop.create_future()) for views in items]
+        for job in jobs:
+            self._queues.put((modality, normalize), job)
+        self._changed.set()
+        outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+        for job in jobs:
+            tracing.record("queue", job.since, job.taken, modality=modality)
+            tracing.record("encode", job.taken, perf_counter(), modality=modality)
+        return outcomes
 
     async def close(self) -> None:
         """Stop; whoever still waits gets NotReadyError. A batch in the encoder is not waited for."""
@@ -169,62 +147,58 @@ class Batcher:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _work(self) -> None:
-        while True:
-            await self._filled.wait()
-            while self._queues:
-                await self._serve_next_queue()
-            self._filled.clear()
+        async with asyncio.TaskGroup() as lanes:
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                while (key := self._next()) is not None:
+                    batch = self._queues.take(key)
+                    if batch:
+                        self._running.append((key, batch))
+                        lanes.create_task(self._serve(key, batch))
 
-    async def _serve_next_queue(self) -> None:
-        """One batch of the queue that has waited longest, which then goes to the end of the line."""
-        key, queue = self._queues.popitem(last=False)
-        self._running = self._take(queue)
-        for job in self._running:
+    def _next(self) -> Key | None:
+        """Whose batch to begin: a free lane takes what has no other, and of the rest what is worth it."""
+        if len(self._running) >= self.lanes:
+            return None
+        busy = {modality for (modality, _), _ in self._running}
+        waiting = self._queues.keys()
+        return next((key for key in waiting if key[0] not in busy or self._queues.fills(key, WORTH)), None)
+
+    async def _serve(self, key: Key, batch: list[Job]) -> None:
+        for job in batch:
             job.taken = perf_counter()
             self.metrics.waited(key[0], job.taken - job.since)
-        if queue:
-            self._queues[key] = queue
-        if self._running:
-            await self._encode_batch(key)
-        self._running = []
+        await self._encode_batch(key, batch)
+        self._running.remove((key, batch))
+        self._changed.set()
 
-    def _take(self, queue: deque[Job]) -> list[Job]:
-        """Jobs whose callers still wait, up to `batch_views` views but at least one."""
-        batch: list[Job] = []
-        room = self.batch_views
-        while queue and (not batch or len(queue[0].views.tensor) <= room):
-            job = queue.popleft()
-            if not job.future.done():
-                batch.append(job)
-                room -= len(job.views.tensor)
-        return batch
-
-    async def _encode_batch(self, key: Queue) -> None:
-        outcome = await self._attempt(key, [job.views for job in self._running])
+    async def _encode_batch(self, key: Key, batch: list[Job]) -> None:
+        outcome = await self._attempt(key, [job.views for job in batch])
         if isinstance(outcome, Exception):
             extra = {"modality": key[0], "error": type(outcome).__name__}
             log.error("a batch failed; its items are tried one by one", exc_info=outcome, extra=extra)
-            await self._encode_one_by_one(key)
+            await self._encode_one_by_one(key, batch)
             return
-        for job, row in zip(self._running, outcome, strict=True):
+        for job, row in zip(batch, outcome, strict=True):
             deliver(job, row)
 
-    async def _encode_one_by_one(self, key: Queue) -> None:
+    async def _encode_one_by_one(self, key: Key, batch: list[Job]) -> None:
         failed = 0
-        for job in self._running:
+        for job in batch:
             outcome = await self._attempt(key, [job.views])
             if isinstance(outcome, Exception):
                 failed += 1
                 fail(job, for_caller(outcome, key[0]))
             else:
                 deliver(job, outcome[0])
-        if failed == len(self._running):
+        if failed == len(batch):
             await self._examine(key[0])
 
-    async def _attempt(self, key: Queue, views: Sequence[Views]) -> Vector | Exception:
+    async def _attempt(self, key: Key, views: Sequence[Views]) -> Vector | Exception:
         """The rows, or the error as a value: while an `except` is open, the failed batch keeps its memory."""
         try:
             return await self._call(key, views)
@@ -233,18 +207,27 @@ class Batcher:
         except BaseException as error:  # noqa: BLE001 - a panic of compiled code derives from no Exception
             return untied(error)
 
-    async def _call(self, key: Queue, views: Sequence[Views]) -> Vector:
-        modality, normalize = key
+    async def _call(self, key: Key, views: Sequence[Views]) -> Vector:
+        modality, _ = key
         count = sum(len(each.tensor) for each in views)
         loop = asyncio.get_running_loop()
         with (
             self.metrics.encoding(modality, len(views), count),
             self.pace.encoding(modality, len(views), count),
         ):
-            rows = await loop.run_in_executor(self._thread, self.encode, modality, views, normalize)
+            rows = await loop.run_in_executor(self._threads, self._in_lane, self._sharing(key), key, views)
         if len(rows) != len(views) or not np.isfinite(rows).all():
             raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")
         return rows
+
+    def _sharing(self, key: Key) -> int:
+        """Among how many lanes the processors are to be divided: all, where there is or comes a second."""
+        alone = len(self._running) <= 1 and not self._queues.fills(key, WORTH)
+        return 1 if alone else self.lanes
+
+    def _in_lane(self, sharing: int, key: Key, views: Sequence[Views]) -> Vector:
+        self.divide(sharing)
+        return self.encode(key[0], views, key[1])
 
     async def _examine(self, modality: str) -> None:
         """Every item of a batch has failed: a known-good sample tells whether the encoder is to blame."""
@@ -253,9 +236,8 @@ class Batcher:
             return
         log.critical("the %s encoder fails with a known-good sample", modality, exc_info=error)
         self.ailing[modality] = error
-        for key in [key for key in self._queues if key[0] == modality]:
-            for job in self._queues.pop(key):
-                fail(job, self._refusal(modality))
+        for job in self._queues.drop(modality):
+            fail(job, self._refusal(modality))
         if self._recovery is None or self._recovery.done():
             self._recovery = asyncio.create_task(self._recover(), name="recovery")
 
@@ -264,7 +246,7 @@ class Batcher:
         if self._probe is None:
             return None
         try:
-            views = await asyncio.get_running_loop().run_in_executor(self._thread, self._probe, modality)
+            views = await asyncio.get_running_loop().run_in_executor(self._threads, self._probe, modality)
         except Exception as error:  # noqa: BLE001 - a sample that cannot be prepared is an illness as well
             return untied(error)
         outcome = await self._attempt((modality, True), [views])
@@ -288,8 +270,7 @@ class Batcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """The task has ended, by whatever cause: nobody may be left waiting, and newcomers need another."""
-        jobs = [*self._running, *(job for queue in self._queues.values() for job in queue)]
-        self._queues.clear()
+        jobs = [job for _, batch in self._running for job in batch] + self._queues.drop()
         self._running = []
         for job in jobs:
             fail(job, NotReadyError(STOPPED if self._closed else "the encoders had to be started again"))

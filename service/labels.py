@@ -18,7 +18,7 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from models import prompts
 from models.errors import ParameterError
-from service.batcher import Vector
+from service.batch import Vector
 from service.errors import LocatedError, TooLargeError
 from service.label_sets import Templates, keep_vectors, kept_vectors
 from service.parts import Part, Text

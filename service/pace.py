@@ -33,6 +33,7 @@ class Pace:
         self._encode_s: dict[str, float] = {}
         self._views: dict[str, float] = {}
         self._begun: defaultdict[str, list[float]] = defaultdict(list)
+        self._lanes = 0
         self._lock = threading.Lock()
 
     @contextmanager
@@ -50,12 +51,19 @@ class Pace:
 
     @contextmanager
     def encoding(self, modality: str, items: int, views: int) -> Iterator[None]:
-        """Measure one batch."""
-        began = self._clock()
-        yield
+        """Measure one batch; what is encoded beside it has its share of the time."""
         with self._lock:
-            self._learn(self._encode_s, modality, (self._clock() - began) / items)
-            self._learn(self._views, modality, views / items)
+            self._lanes += 1
+            began, beside = self._clock(), self._lanes
+        try:
+            yield
+            with self._lock:
+                taken = (self._clock() - began) / ((beside + self._lanes) / 2)
+                self._learn(self._encode_s, modality, taken / items)
+                self._learn(self._views, modality, views / items)
+        finally:
+            with self._lock:
+                self._lanes -= 1
 
     def batch_items(self, modality: str) -> int:
         """Items that fill a batch."""

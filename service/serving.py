@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from index import Collection
 from models.embedder import Embedder, Views
 from models.errors import SensoriumError, UnknownModelError
+from models.machine import compute_threads, encode_lanes, use_threads
 from models.media.limits import Limits
 from models.modalities import MODALITIES, Modality
 from models.registry import entry_of
-from service.batcher import Batcher, Encode, Vector
+from service.batch import Vector
+from service.batcher import Batcher, Encode
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.settings import Settings
@@ -36,7 +38,7 @@ class Served:
 
 
 def in_turn(embedder: Embedder, turn: AbstractContextManager[object]) -> Encode:
-    """The model's `encode`, waiting for its turn: two encoders at once would only share the processors."""
+    """The model's `encode`, when it is its turn: the lanes of all models share the processors."""
 
     def encode(modality: str, views: Sequence[Views], normalize: bool) -> Vector:  # noqa: FBT001 - Encode
         with turn:
@@ -59,7 +61,9 @@ class Serving:
         self.embedders: dict[str, Embedder] = {embedder.name: embedder for embedder in given}
         self.failures: dict[str, Exception] = {}
         self._served: dict[str, Served] = {}
-        self._turn = threading.Lock()
+        self.threads = settings.threads or compute_threads()
+        self.lanes = settings.encode_lanes or encode_lanes(settings.device, self.threads)
+        self._turn = threading.Semaphore(self.lanes)
 
     @property
     def default(self) -> str:
@@ -96,6 +100,9 @@ class Serving:
             probe=lambda modality: embedder.prepare(modality, embedder.senses[modality].sample()),
             max_wait_s=self.settings.max_wait_s,
             decode_threads=self.settings.decode_threads,
+            # torch.compile works on one call at a time.
+            lanes=1 if embedder.compiled else self.lanes,
+            divide=lambda among: use_threads(max(1, self.threads // among)),
         )
         batcher.start()
         in_flight = PREPARED_BATCHES * self.settings.batch_views

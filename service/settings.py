@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     batch_views: int = Field(
         default=32, ge=1, description="most views (clips, crops) that go through an encoder together"
     )
+    encode_lanes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="batches that are encoded at the same time (default: by the cores, at most 4; GPU: 1)",
+    )
     decode_threads: int = Field(default=4, ge=1, le=256, description="threads that decode and prepare media")
     index_threads: int = Field(
         default=4, ge=1, le=256, description="threads that search and write collections"

@@ -14,7 +14,7 @@ from models.embedder import Embedder
 from models.errors import ParameterError
 from models.modalities import Modality
 from service.answers import Answer
-from service.batcher import Vector
+from service.batch import Vector
 from service.dependencies import ReadyEngine
 from service.errors import LocatedError, UnknownPathError, unknown_modality
 from service.openapi import EMBEDDING_EXAMPLES, INPUTS, MaybeModality, ModalityName, errors, upload_body

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from models.embedder import TOWER_OF
 from models.errors import SensoriumError
 from service.answers import Answer
-from service.batcher import Vector
+from service.batch import Vector
 from service.dependencies import ReadyEngine
 from service.engine import Engine
 from service.errors import LocatedError
