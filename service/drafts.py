@@ -15,6 +15,7 @@ from models.modalities import MODALITIES, modality_of_file
 from service.errors import LocatedError
 from service.parts import Fused, Media, Part, Senses, leaves, parse_part, ready_of, too_many
 from service.requests import File
+from service.whole_numbers import check_metadata
 
 ITEM_FIELDS = ("id", "content", "vector", "modality", "metadata")
 ID_CHARACTERS = 32
@@ -94,6 +95,7 @@ def draft_of(value: Any, where: str, senses: Senses) -> Draft:
     metadata, given = value.get("metadata"), value.get("id")
     if metadata is not None and not isinstance(metadata, dict):
         raise LocatedError(ParameterError("metadata has to be an object"), f"{where}.metadata")
+    check_metadata(metadata, f"{where}.metadata")
     if given is not None and not isinstance(given, str):
         raise LocatedError(ParameterError("an id has to be a string"), f"{where}.id")
     check_addressable(given or "", f"{where}.id")
@@ -170,6 +172,7 @@ def draft_of_file(file: File, where: str, fields: FileFields) -> Draft:
     params = {name: value for name, value in fields.params.items() if name in accepted}
     part = Part(Media(modality, file.data, file.media_type, params), where)
     metadata = fields.metadata.get(file.name, {"file": file.name})
+    check_metadata(metadata, f"{where}.metadata")
     identifier = content_id(part) if given is None else given
     return Draft(part, where, identifier, given is not None, metadata, file.name)
 

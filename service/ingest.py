@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -102,8 +102,17 @@ def check(collection: Collection, made: Made | Refused, strangers: AbstractSet[s
     return made
 
 
-def stored(made: Made) -> Stored:
-    return Stored(made.item.id, made.item.modality, made.notes, made.draft.file)
+def outcomes(checked: Sequence[Made | Refused]) -> Iterator[Stored | Refused]:
+    """What became of each; content that came before in the request says so, since both are one item."""
+    first: dict[str, str] = {}
+    for each in checked:
+        if isinstance(each, Refused):
+            yield each
+            continue
+        before = first.setdefault(each.item.id, each.draft.where)
+        again = f"the same content as {before}: one item is stored, with the metadata given last"
+        notes = each.notes if before == each.draft.where else (*each.notes, again)
+        yield Stored(each.item.id, each.item.modality, notes, each.draft.file)
 
 
 async def ingest(
@@ -124,7 +133,7 @@ async def ingest(
     for each in checked:
         if isinstance(each, Refused):
             engine.metrics.refused(fault_of(each.error).code)
-    return [stored(each) if isinstance(each, Made) else each for each in checked]
+    return list(outcomes(checked))
 
 
 def result_object(result: Stored | Refused) -> Mapping[str, Any]:

@@ -114,6 +114,60 @@ def test_the_same_content_without_an_id_is_stored_once(client, collection):
     assert counted(client, collection) == {"imu": 1}
 
 
+def test_the_same_content_twice_in_a_request_counts_once(client, collection):
+    """Two results with one id, `stored` 1, a note that says so, and the metadata that came last."""
+    items = [
+        {"content": "a dog", "metadata": {"n": 1}},
+        {"content": "a cat"},
+        {"content": "a dog", "metadata": {"n": 2}},
+    ]
+    body = client.post(f"{collection}/items", json={"items": items}).json()
+    first, other, again = body["results"]
+    assert (body["stored"], body["failed"]) == (2, 0)
+    assert first["id"] == again["id"] != other["id"]
+    assert "items[0]" in again["notes"][0]
+    assert first["notes"] == other["notes"] == []
+    assert client.get(f"{collection}/items/{first['id']}").json()["metadata"] == {"n": 2}
+    assert counted(client, collection) == {"text": 2}
+    form = [("file", (name, b"a bird", "text/plain")) for name in ("a.txt", "b.txt")]
+    body = client.post(f"{collection}/items", files=form).json()
+    assert (body["stored"], [each["file"] for each in body["results"]]) == (1, ["a.txt", "b.txt"])
+    assert "file[0]" in body["results"][1]["notes"][0]
+
+
+def test_whole_numbers_come_back_exactly(client, collection):
+    """Those of 64 bits, with and without sign, and floats however large; also those that a form brings."""
+    kept = {"n": [2**64 - 1, -(2**63), 2**53 + 1, 2**63], "deep": {"x": 1e300, "y": 1.0e20}, "true": True}
+    store(client, collection, {"id": "a", "content": "a", "metadata": kept})
+    read = client.get(f"{collection}/items/a").json()["metadata"]
+    assert read == kept
+    assert [type(each) for each in read["n"]] == [int] * 4
+    form = [("file", ("b.txt", b"b", "text/plain"))]
+    fields = {"metadata": json.dumps({"b.txt": kept}), "ids": json.dumps({"b.txt": "b"})}
+    assert client.post(f"{collection}/items", files=form, data=fields).json()["stored"] == 1
+    assert client.get(f"{collection}/items/b").json()["metadata"] == kept
+
+
+@pytest.mark.parametrize("written", [str(2**64), str(-(2**63) - 1), "123456789012345678901", f"-{10**300}"])
+def test_whole_numbers_that_would_be_altered_are_refused(client, collection, written):
+    """Beyond 64 bits JSON readers round: the item is refused by itself, with the range that is kept."""
+    body = (
+        f'{{"items": [{{"content": "a", "metadata": {{"deep": [{{"n": {written}}}]}}}}, {{"content": "b"}}]}}'
+    )
+    headers = {"content-type": "application/json"}
+    answer = client.post(f"{collection}/items", content=body, headers=headers).json()
+    assert (answer["stored"], answer["failed"]) == (1, 1)
+    error = answer["results"][0]["error"]
+    assert (error["code"], error["param"]) == ("invalid_metadata", "items[0].metadata")
+    assert f"{-(2**63)} to {2**64 - 1}" in error["message"]
+    form = [("file", ("a.txt", b"a", "text/plain"))]
+    refused = client.post(
+        f"{collection}/items", files=form, data={"metadata": f'{{"a.txt": {{"n": {written}}}}}'}
+    )
+    assert refused.status_code == 422
+    assert refused.json()["error"]["code"] == "invalid_metadata"
+
+
 def test_other_parameters_make_other_content(client, collection):
     """The same file at another rate is another item."""
     part = {"imu": b64(files.imu_csv(time=False)), "sample_rate": 50}

@@ -194,6 +194,8 @@ def test_broken_files_are_named_and_the_others_stored(pool, collection, folder):
         "side.png.json": b"{nonsense",
         "odd.png": files.png(),
         "odd.png.json": {"modality": "smell"},
+        "large.png": files.png(),
+        "large.png.json": {"metadata": {"n": 2**64}},
     }
     write(folder, {**bad, **{f"good{n}.png": files.png(30 + n, 30) for n in range(20)}})
     report = ingest(pool, collection, folder)
@@ -204,6 +206,7 @@ def test_broken_files_are_named_and_the_others_stored(pool, collection, folder):
         assert word in told[name]
     assert "valid JSON" in told["side.png"]
     assert "thermal" in told["odd.png"]
+    assert str(2**64 - 1) in told["large.png"]
 
 
 def deadly_views(sample):
@@ -249,7 +252,7 @@ def test_a_manifest_says_what_the_files_are(pool, collection, folder, ending):
     rows = [
         {"path": "walk.npy", "id": "w", "modality": "imu", "sample_rate": 50, "metadata": {"place": "park"}},
         {"path": "room.png", "modality": "depth", "metadata": {"floor": 3}},
-        {"text": "a dog, barking", "id": "words"},
+        {"text": "a dog, barking", "id": "words", "metadata": {"floor": str(2**64)}},
         {"path": "absent.png"},
         {"path": "room.png", "text": "both"},
     ]
@@ -269,6 +272,7 @@ def test_a_manifest_says_what_the_files_are(pool, collection, folder, ending):
     modalities = {"w": "imu", "room.png": "depth", "words": "text"}
     assert {name: item.modality for name, item in items.items()} == modalities
     assert (items["w"].metadata["place"], items["room.png"].metadata["floor"]) == ("park", 3)
+    assert items["words"].metadata["floor"] == str(2**64)
     assert collection.media("words")[0] == b"a dog, barking"
     assert set(faults(report)) == {f"list{ending}, row 4", f"list{ending}, row 5"}
     assert ingest(pool, collection, manifest).unchanged == 3

@@ -84,6 +84,13 @@ def ids(client):
     return {item["id"] for item in client.get("/v1/collections/things/items?limit=1000").json()["items"]}
 
 
+def test_metadata_that_would_be_altered_is_refused(client):
+    """A whole number beyond 64 bits is 400, and no job is made."""
+    error = add(client, "mixed", metadata={"n": 2**64}).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_metadata", "metadata")
+    assert client.get("/v1/jobs").json()["data"] == []
+
+
 def test_a_folder_of_the_server_becomes_items(client):
     """202 and a job that tells what it did; files that cannot be used are named; again nothing is stored."""
     answer = add(client, "mixed", metadata={"from": "job"})

@@ -13,6 +13,7 @@ from models.errors import ParameterError, SensoriumError
 from models.modalities import modality_named
 from service.bulk.candidates import usable
 from service.parts import Senses
+from service.whole_numbers import OUTSIDE, is_altered, may_be_rounded, read_exactly
 
 SIDECAR = ".json"
 LARGEST_SIDECAR = 1_000_000
@@ -68,9 +69,12 @@ def described(value: Any, senses: Senses, more: tuple[str, ...] = ()) -> Descrip
 def json_of(data: bytes) -> Any:
     """Raises ParameterError."""
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise ParameterError(f"it is not valid JSON: {error.msg}") from error
+    if may_be_rounded(value) and is_altered(read_exactly(data)):
+        raise ParameterError(f"it holds {OUTSIDE}")
+    return value
 
 
 def sidecar_of(path: Path) -> Path | None:

@@ -11,6 +11,7 @@ import orjson
 
 from models.errors import ParameterError
 from service.bulk.descriptions import json_of
+from service.whole_numbers import is_altered, may_be_rounded, read_exactly
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LINES = (".jsonl", ".ndjson")
@@ -32,10 +33,15 @@ def is_manifest(path: Path) -> bool:
 
 
 def scalar(cell: str) -> Any:
-    """A cell as the JSON number, true or false that it reads as, else as the string it is."""
+    """A cell as the JSON number, true or false that it reads as, else as the string it is.
+
+    A whole number beyond 64 bits, which JSON readers would round, stays the string as well.
+    """
     try:
         value = orjson.loads(cell)
     except orjson.JSONDecodeError:
+        return cell
+    if may_be_rounded(value) and is_altered(read_exactly(cell)):
         return cell
     return value if isinstance(value, bool | int | float) else cell
 

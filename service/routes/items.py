@@ -21,6 +21,7 @@ from service.openapi import ITEM_EXAMPLES, CollectionName, MaybeModality, compon
 from service.parts import Senses
 from service.requests import Filter, StrictRoute, is_json, media_type_of, read_json, read_upload
 from service.times import timestamp
+from service.whole_numbers import may_be_rounded, read_exactly
 
 router = APIRouter(prefix="/v1/collections/{name}/items", tags=["items"], route_class=StrictRoute)
 NOTHING_STORED = 422
@@ -45,6 +46,8 @@ class ItemResult(BaseModel):
 
 
 class ItemsAnswer(BaseModel):
+    """`stored` counts items: content that comes twice without an id has two results and makes one."""
+
     results: list[ItemResult]
     stored: int
     failed: int
@@ -87,6 +90,8 @@ def by_file_name(text: str, field: str) -> dict[str, Any]:
         raise LocatedError(ParameterError(f"`{field}` is not valid JSON: {error.msg}"), field) from error
     if not isinstance(value, dict):
         raise LocatedError(ParameterError(f"`{field}` has to be a JSON object by file name"), field)
+    if may_be_rounded(value):
+        value = read_exactly(text)
     return value
 
 
@@ -115,12 +120,19 @@ def check_names(fields: FileFields, names: Collection[str]) -> None:
                 raise LocatedError(ParameterError(message), field)
 
 
+def drafts_of_body(items: list[Any], data: bytes, most: int, senses: Senses) -> list[Draft | Refused]:
+    """The items that were read from `data`. Raises LocatedError."""
+    if any(may_be_rounded(each.get("metadata")) for each in items if isinstance(each, dict)):
+        items = read_exactly(data)["items"]
+    return drafts_of(items, most, senses)
+
+
 async def requested(request: Request, engine: Engine, senses: Senses) -> list[Draft | Refused]:
     """The items of a JSON body or a form. Raises LocatedError, RequestValidationError, WrongTypeError."""
     most = engine.settings.max_batch_items
     if is_json(request):
         body = await read_json(request, ItemsRequest)
-        return await engine.in_reader(drafts_of, body.items, most, senses)
+        return await engine.in_reader(drafts_of_body, body.items, await request.body(), most, senses)
     if media_type_of(request) != "multipart/form-data":
         message = f"the body is {media_type_of(request)}; send application/json or multipart/form-data"
         raise WrongTypeError(message)
@@ -131,11 +143,10 @@ async def requested(request: Request, engine: Engine, senses: Senses) -> list[Dr
 
 
 def summary(results: list[Stored | Refused]) -> dict[str, Any]:
-    stored = sum(isinstance(each, Stored) for each in results)
     return {
         "results": [result_object(each) for each in results],
-        "stored": stored,
-        "failed": len(results) - stored,
+        "stored": len({each.id for each in results if isinstance(each, Stored)}),
+        "failed": sum(isinstance(each, Refused) for each in results),
     }
 
 

@@ -17,6 +17,7 @@ from service.errors import LocatedError, UnknownJobError, unknown_modality
 from service.openapi import ONE_MODALITY, errors
 from service.requests import StrictRoute
 from service.times import timestamp
+from service.whole_numbers import check_metadata, may_be_rounded, read_exactly
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 ACCEPTED = 202
@@ -121,8 +122,10 @@ async def found(jobs: Jobs, identifier: str) -> Job:
 @router.post(
     "", response_model=JobAnswer, status_code=ACCEPTED, responses=errors(400, 404, 409, 413, 415, 503)
 )
-async def add_job(body: JobRequest, jobs: AllJobs, engine: ReadyEngine) -> Answer:
+async def add_job(body: JobRequest, request: Request, jobs: AllJobs, engine: ReadyEngine) -> Answer:
     """Put a folder of the server into a collection; a job that asks the same and goes on is given back."""
+    if may_be_rounded(body.metadata):
+        check_metadata(read_exactly(await request.body())["metadata"], "metadata")
     collection = await engine.in_index(engine.collection, body.collection)
     senses = engine.model_of(collection).embedder.senses
     if body.modality is not None and body.modality not in senses:
