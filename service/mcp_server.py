@@ -147,11 +147,18 @@ def make_server(service: Service) -> MCPServer:
 
     @server.tool()
     async def classify(
-        inputs: Contents, labels: list[str], templates: list[str] | str | None = None
+        inputs: Contents,
+        labels: list[str] | None = None,
+        label_set: Annotated[str | None, Field(description="a stored set, in place of `labels`")] = None,
+        templates: list[str] | str | None = None,
+        top_k: Annotated[
+            int | None, Field(ge=1, description="all `labels`, or 5 of a set, by default")
+        ] = None,
     ) -> dict[str, Any]:
         """Which of the labels fits each input best, with probabilities among those labels."""
-        body = {"input": inputs, "labels": labels, "top_k": len(labels) or 1, **given(templates=templates)}
-        return await service.post("/v1/classify", body)
+        most = top_k or (len(labels) if labels else None)
+        options = given(labels=labels, label_set=label_set, templates=templates, top_k=most)
+        return await service.post("/v1/classify", {"input": inputs, **options})
 
     return server
 

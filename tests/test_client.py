@@ -198,6 +198,26 @@ def test_labels_and_similarities(sensorium):
         "a dog",
     ]
     assert sensorium.similarity(["a dog", "rain"], "rain").shape == (2, 1)
+
+
+def test_a_stored_label_set_takes_the_place_of_labels(sensorium):
+    """Kept under a name, used by it, listed, dropped; neither labels nor a set, or both, is refused."""
+    sensorium.keep_labels("weather-and-pets", ["a dog", "rain"], ["my {}"])
+    try:
+        one = sensorium.classify("my rain", label_set="weather-and-pets", top_k=1)
+        assert [label.label for label in one.labels] == ["rain"]
+        assert one.labels[0].score == pytest.approx(1, abs=1e-5)
+        plain = sensorium.classify("rain", label_set="weather-and-pets", templates="plain")
+        assert plain.labels[0].score == pytest.approx(1, abs=1e-5)
+        kept = {each["name"]: each["count"] for each in sensorium.label_sets()}
+        assert kept["weather-and-pets"] == 2
+        for wrong in ({}, {"labels": ["a"], "label_set": "weather-and-pets"}):
+            with pytest.raises(sc.BadRequestError, match="either"):
+                sensorium.classify("rain", **wrong)
+    finally:
+        sensorium.drop_labels("weather-and-pets")
+    with pytest.raises(sc.NotFoundError, match="weather-and-pets"):
+        sensorium.classify("rain", label_set="weather-and-pets")
     assert sensorium.similarity("rain", "rain")[0, 0] == pytest.approx(1, abs=1e-5)
 
 
@@ -304,6 +324,10 @@ def test_the_asynchronous_client_does_the_same(server):
             assert again[0].status == "skipped"
             assert (await client.embed(["a", "b"])).shape == (2, DIM)
             assert (await client.classify("a dog", ["a dog", "rain"])).best == "a dog"
+            await client.keep_labels("pets", ["a dog", "rain"])
+            assert (await client.classify("a dog", label_set="pets")).best == "a dog"
+            assert "pets" in [each["name"] for each in await client.label_sets()]
+            await client.drop_labels("pets")
             assert (await client.similarity("a", "a")).shape == (1, 1)
             assert len([item async for item in zoo.items()]) == 30
             with pytest.raises(sc.NotFoundError):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import httpx
 import pytest
 
 from service.app import create_app
@@ -18,6 +19,7 @@ protocol = pytest.importorskip("mcp", reason="the extra `mcp` is not installed")
 
 PROGRAM = [sys.executable, "-c", "from service.cli import main; main()", "mcp"]
 PATIENCE_S = 90
+PETS = {"labels": ["rain", "a dog"]}
 
 
 def told(result):
@@ -34,7 +36,7 @@ async def fault(client, tool, arguments):
 
 
 async def tour(client, collection):
-    """Every tool, with text and with a file, and what goes wrong."""
+    """Every tool, with text and with a file, and what goes wrong; needs the label set `pets`."""
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert set(tools) == {"embed", "search", "add", "classify"}
     assert all(tool.description for tool in tools.values())
@@ -53,6 +55,11 @@ async def tour(client, collection):
     assert [each["id"] for each in found["results"]] == ["dog"]
     labels = {"inputs": "a dog", "labels": ["rain", "a dog"]}
     assert told(await client.call_tool("classify", labels))["data"][0]["labels"][0]["label"] == "a dog"
+    assert told(await client.call_tool("classify", {**labels, "top_k": 1}))["data"][0]["labels"][1:] == []
+    named = {"inputs": "a dog", "label_set": "pets"}
+    assert told(await client.call_tool("classify", named))["data"][0]["labels"][0]["label"] == "a dog"
+    assert "absent" in await fault(client, "classify", {"inputs": "a", "label_set": "absent"})
+    assert "either" in await fault(client, "classify", {**labels, "label_set": "pets"})
     assert "nowhere" in await fault(client, "search", {"collection": "nowhere", "query": "x"})
     assert "outside" in await fault(client, "embed", {"inputs": {"image": {"file": "../secret.png"}}})
     assert "absent.png" in await fault(client, "embed", {"inputs": {"image": {"file": "absent.png"}}})
@@ -70,6 +77,16 @@ def folder(tmp_path):
     return tmp_path / "open"
 
 
+@pytest.fixture
+def pets(server):
+    """A stored label set."""
+    address = f"{server[1]}/v1/label-sets/pets"
+    assert httpx.put(address, json=PETS).is_success
+    yield
+    httpx.delete(address)
+
+
+@pytest.mark.usefixtures("pets")
 def test_the_tools_over_stdio(server, folder):
     """`sensorium mcp --url` as a child of the client, as hosts start it."""
     words = [*PROGRAM[1:], "--url", server[1], "--files", str(folder)]
@@ -92,6 +109,7 @@ def listening(port):
     return False
 
 
+@pytest.mark.usefixtures("pets")
 def test_the_tools_over_http(server, folder, unused_port):
     """`sensorium mcp --http` at /mcp."""
     words = ["--url", server[1], "--files", str(folder), "--http", "--port", str(unused_port)]
@@ -120,6 +138,7 @@ def test_the_application_in_the_same_process(tmp_path, folder):
         async with here(app) as http, protocol.Client(make_server(Service(http, folder))) as client:
             while (await http.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - the state is behind HTTP
                 await asyncio.sleep(0.01)
+            await http.put("/v1/label-sets/pets", json=PETS)
             await tour(client, "mcp-here")
 
     asyncio.run(talk())

@@ -12,6 +12,7 @@ from sensorium_client.content import Content, Part, part_of
 
 T = TypeVar("T")
 Query = Content | Sequence[Content]
+Templates = str | Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,38 @@ def embeddings(
     return Call("POST", "/v1/embeddings", results.embeddings_of, body)
 
 
+def listed(words: str | Sequence[str] | None) -> str | list[str] | None:
+    """A name as it is, several words as a list."""
+    return words if isinstance(words, str | None) else list(words)
+
+
 def classify(
-    parts: Sequence[Part], labels: Sequence[str], templates: str | Sequence[str] | None, top_k: int
+    parts: Sequence[Part],
+    labels: Sequence[str] | None,
+    label_set: str | None,
+    templates: Templates,
+    top_k: int,
 ) -> Call[list[results.Classified]]:
-    options = given(templates=templates if isinstance(templates, str | None) else list(templates))
-    body = {"input": list(parts), "labels": list(labels), "top_k": top_k, **options}
+    options = given(labels=listed(labels), label_set=label_set, templates=listed(templates))
+    body = {"input": list(parts), "top_k": top_k, **options}
     return Call("POST", "/v1/classify", results.classified_of, body)
+
+
+def label_set_path(name: str) -> str:
+    return f"/v1/label-sets/{quote(name, safe='')}"
+
+
+def keep_labels(name: str, labels: Sequence[str], templates: Templates) -> Call[dict[str, Any]]:
+    body = {"labels": listed(labels), **given(templates=listed(templates))}
+    return Call("PUT", label_set_path(name), dict, body)
+
+
+def label_sets() -> Call[list[dict[str, Any]]]:
+    return Call("GET", "/v1/label-sets", lambda answer: list(answer["data"]))
+
+
+def drop_labels(name: str) -> Call[bool]:
+    return Call("DELETE", label_set_path(name), lambda answer: bool(answer["deleted"]))
 
 
 def similarity(a: Query, b: Query) -> Call[results.Float32]:

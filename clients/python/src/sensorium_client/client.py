@@ -14,7 +14,7 @@ import numpy as np
 
 from sensorium_client import calls
 from sensorium_client.bulk import Addable, Batch, Batching, batches, in_order
-from sensorium_client.calls import Call, Query
+from sensorium_client.calls import Call, Query, Templates
 from sensorium_client.content import Content
 from sensorium_client.errors import SensoriumError, TooLargeError
 from sensorium_client.results import Added, Classified, CollectionInfo, Embeddings, Float32, Hit, Item
@@ -121,24 +121,52 @@ class Client:
 
     @overload
     def classify(
-        self, contents: list[Content], labels: Sequence[str], *, templates: Any = ..., top_k: int = ...
+        self,
+        contents: list[Content],
+        labels: Sequence[str] | None = ...,
+        *,
+        label_set: str | None = ...,
+        templates: Any = ...,
+        top_k: int = ...,
     ) -> list[Classified]: ...
     @overload
     def classify(
-        self, contents: Content, labels: Sequence[str], *, templates: Any = ..., top_k: int = ...
+        self,
+        contents: Content,
+        labels: Sequence[str] | None = ...,
+        *,
+        label_set: str | None = ...,
+        templates: Any = ...,
+        top_k: int = ...,
     ) -> Classified: ...
     def classify(
         self,
         contents: Content | list[Content],
-        labels: Sequence[str],
+        labels: Sequence[str] | None = None,
         *,
-        templates: str | Sequence[str] | None = None,
+        label_set: str | None = None,
+        templates: Templates = None,
         top_k: int = 5,
     ) -> Classified | list[Classified]:
-        """The labels that fit best; `templates` as for the server, `["a photo of a {}."]` or a name."""
+        """Those of `labels`, or of the stored `label_set`, that fit best.
+
+        `templates` as for the server, `["a photo of a {}."]` or a name.
+        """
         parts, one = calls.several(contents)
-        found = self.run(calls.classify(parts, labels, templates, top_k))
+        found = self.run(calls.classify(parts, labels, label_set, templates, top_k))
         return found[0] if one else found
+
+    def keep_labels(self, name: str, labels: Sequence[str], templates: Templates = None) -> None:
+        """Store a label set for `classify`; the same name again replaces it."""
+        self.run(calls.keep_labels(name, labels, templates))
+
+    def label_sets(self) -> list[dict[str, Any]]:
+        """The stored label sets: name, count, templates, created_at."""
+        return self.run(calls.label_sets())
+
+    def drop_labels(self, name: str) -> None:
+        """Delete a label set. Raises NotFoundError."""
+        self.run(calls.drop_labels(name))
 
     def similarity(self, a: Query, b: Query) -> Float32:
         """Float32 (len(a), len(b)) cosines."""
