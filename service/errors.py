@@ -151,6 +151,8 @@ CODES_OF_STATUS: Mapping[int, str] = MappingProxyType(
         429: "overloaded",
     }
 )
+# The parameter that these are about, wherever they come up.
+PARAMS: Mapping[type[Exception], str] = MappingProxyType({UnknownModelError: "model"})
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,8 @@ def fault_of_class(error: Exception, param: str | None) -> Fault:
             seconds = RETRY_AFTER_REPAIR_S if repair else str(getattr(error, "retry_after_s", RETRY_AFTER_S))
             headers = {"retry-after": seconds} if status in {429, 503, 507} else {}
             code: str = getattr(error, "code", Fault.code)
-            return Fault(status, getattr(error, "message", str(error)), kind, param, code, headers)
+            place = param or PARAMS.get(ancestor)
+            return Fault(status, getattr(error, "message", str(error)), kind, place, code, headers)
     log.error("unexpected error", exc_info=error, extra={"param": param})
     return Fault(500, UNKNOWN_ERROR, SERVER, param, "internal_error")
 

@@ -10,6 +10,7 @@ import threading
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from service.app import create_app
 from service.daemon import NAME
@@ -58,6 +59,27 @@ def ignore(_number: int, _frame: FrameType | None) -> None:
     """A handler that does nothing."""
 
 
+def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves `app`.
+
+    Callers' addresses are those of their connections, unless the connection is that of a proxy that is named:
+    uvicorn by itself would believe what any caller on this machine writes into X-Forwarded-For.
+    """
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=list(settings.forwarded_allow_ips),
+        http=bounded_protocol(settings.header_timeout_s, settings.max_connections),
+        timeout_graceful_shutdown=settings.grace_s,  # type: ignore[arg-type] # any number will do
+        timeout_keep_alive=KEEP_ALIVE_S,
+    )
+
+
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C (0), or until loading has failed (1)."""
 
@@ -65,19 +87,8 @@ def run(settings: Settings) -> int:
         server.should_exit = True
 
     app = create_app(settings, on_failure=stop, with_gallery=settings.gallery)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        http=bounded_protocol(settings.header_timeout_s, settings.max_connections),
-        timeout_graceful_shutdown=settings.grace_s,  # type: ignore[arg-type] # any number will do
-        timeout_keep_alive=KEEP_ALIVE_S,
-    )
     allow_files(settings.max_connections)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(config_of(app, settings))
     # uvicorn drains on these signals and then raises them again; by then there is nothing left to do.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ignore)

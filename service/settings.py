@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -137,6 +138,10 @@ class Settings(BaseSettings):
         default=(),
         description="comma list of its names, for a server of this machine only that has no keys",
     )
+    forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="comma list of proxies (addresses, networks) whose X-Forwarded-* are believed",
+    )
     fetch: Literal["off", "public"] = Field(
         default="off", description="fetch files whose https addresses callers send: off, or from public hosts"
     )
@@ -168,6 +173,21 @@ class Settings(BaseSettings):
         if value is not None:
             Keyring(value.get_secret_value())
         return value
+
+    @field_validator("forwarded_allow_ips", mode="before")
+    @classmethod
+    def _split_proxies(cls, value: object) -> object:
+        return split(value) if isinstance(value, str) else value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for each in given:
+            try:
+                ip_network(each)
+            except ValueError as error:
+                raise ValueError(f"{error}; accepted is a list such as 127.0.0.1,10.0.0.0/8,::1") from error
+        return given
 
     @field_validator("ingest_roots", mode="before")
     @classmethod

@@ -197,6 +197,7 @@ def test_models_are_listed_with_what_they_can(client):
     assert client.get("/v1/models/small-test").json() == listed["small-test"]
     unknown = client.get("/v1/models/open_clip:ViT-B-32/no-such")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+    assert unknown.json()["error"]["param"] == "model"
 
 
 def test_bare_strings_inside_a_blend_are_of_the_modality_too(client):

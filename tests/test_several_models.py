@@ -78,9 +78,12 @@ def test_a_model_that_is_not_here_is_told_which_ones_are(both, name):
         ("/v1/embeddings", {"input": "a"}),
         ("/v1/classify", {"input": "a", "labels": ["b"]}),
         ("/v1/similarity", {"a": ["a"], "b": ["b"]}),
+        ("/v1/collections/never-made", {}),
     ):
-        answer = both.post(path, json={"model": name, **body})
+        method = "PUT" if "collections" in path else "POST"
+        answer = both.request(method, path, json={"model": name, **body})
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+        assert answer.json()["error"]["param"] == "model"
         assert f"'{FIRST}', '{SECOND}'" in answer.json()["error"]["message"]
 
 

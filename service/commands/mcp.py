@@ -31,7 +31,9 @@ async def serve_http(server: MCPServer, settings: Settings, host: str, port: int
     warn_if_open(here)
     app: ASGIApp = server.streamable_http_app(host=host)
     gated = app if keyring is None else ToolGate(app, keyring)
-    config = uvicorn.Config(gated, host=host, port=port, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        gated, host=host, port=port, log_config=None, access_log=False, proxy_headers=False
+    )
     await uvicorn.Server(config).serve()
 
 
