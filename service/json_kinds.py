@@ -5,19 +5,38 @@ Forms say everything as text, and pydantic turns text into numbers for them; a J
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
-# Of a field: what else JSON may hold where it holds one of these, and what it is called.
-EXPECTED: Mapping[frozenset[type], tuple[tuple[type, ...], str]] = {
-    frozenset({int}): ((int, float), "an integer"),
-    frozenset({float}): ((int, float), "a number"),
-    frozenset({bool}): ((bool,), "true or false"),
+# Beyond 64 bits pydantic says no more of an integer than that it cannot parse a string.
+LARGEST = 2**63
+
+
+def is_truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def may_be_integer(value: Any) -> bool:
+    """A fraction or what the field's bounds leave out is told by pydantic."""
+    return is_number(value) and abs(value) < LARGEST
+
+
+Kind: TypeAlias = Callable[[Any], bool]
+INTEGER = frozenset({int})
+# Of a field: which scalars JSON may hold there, and what they are called.
+EXPECTED: Mapping[frozenset[type], tuple[Kind, str]] = {
+    INTEGER: (may_be_integer, "an integer"),
+    frozenset({float}): (is_number, "a number"),
+    frozenset({bool}): (is_truth, "true or false"),
 }
 
 
@@ -40,6 +59,13 @@ def names_of(name: str, field: FieldInfo) -> list[str]:
     return [field.validation_alias] if isinstance(field.validation_alias, str) else [name]
 
 
+def bounds_of(field: FieldInfo) -> str:
+    """` from 1 to 1000`, as far as the field has bounds."""
+    low = next((each.ge for each in field.metadata if hasattr(each, "ge")), None)
+    high = next((each.le for each in field.metadata if hasattr(each, "le")), None)
+    return ("" if low is None else f" from {low}") + ("" if high is None else f" to {high}")
+
+
 def shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
@@ -47,13 +73,15 @@ def shown(value: Any) -> str:
 
 
 @cache
-def scalars_of(model: type[BaseModel]) -> Sequence[tuple[str, tuple[type, ...], str]]:
-    """Of each scalar field, for every name it has: that, the types accepted, and what they are called."""
+def scalars_of(model: type[BaseModel]) -> Sequence[tuple[str, Kind, str]]:
+    """Of each scalar field, for every name it has: that, what is accepted, and what that is called."""
     found = []
     for name, field in model.model_fields.items():
         kinds = frozenset(each for each in alternatives(field.annotation) if isinstance(each, type))
         if kinds in EXPECTED:
-            found += [(key, *EXPECTED[kinds]) for key in names_of(name, field)]
+            accepts, called = EXPECTED[kinds]
+            called += bounds_of(field) if kinds == INTEGER else ""
+            found += [(key, accepts, called) for key in names_of(name, field)]
     return found
 
 
@@ -61,10 +89,8 @@ def problems(model: type[BaseModel], value: Any) -> Iterator[dict[str, Any]]:
     """Faults, as pydantic tells them, of the scalar fields of a JSON object."""
     if not isinstance(value, Mapping):
         return
-    for key, accepted, called in scalars_of(model):
+    for key, accepts, called in scalars_of(model):
         given = value.get(key)
-        is_scalar = isinstance(given, str | bool | int | float)
-        right = isinstance(given, accepted) and (bool in accepted or not isinstance(given, bool))
-        if is_scalar and not right:
+        if isinstance(given, str | bool | int | float) and not accepts(given):
             message = f"has to be {called}, not {shown(given)}"
             yield {"type": "wrong_kind", "loc": ("body", key), "msg": message, "input": given}

@@ -10,7 +10,6 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -20,6 +19,7 @@ from index.errors import FilterError
 from models.errors import ParameterError
 from service.errors import LocatedError, TooLargeError, WrongTypeError
 from service.json_kinds import alternatives, problems
+from service.query_names import QueryRoute
 
 Model = TypeVar("Model", bound=BaseModel)
 FILE_FIELD = "file"
@@ -82,7 +82,7 @@ async def check_kinds(request: JSONRequest, models: Sequence[type[BaseModel]]) -
             raise RequestValidationError(found)
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(QueryRoute):
     """A route whose JSON body has to say that it is one."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -294,6 +294,36 @@ def test_a_page_that_cannot_be_is_refused(client, collection, params):
     assert next(iter(params)) in json.dumps(answer.json())
 
 
+@pytest.mark.parametrize(
+    ("path", "accepted"),
+    [
+        ("", "none"),
+        ("/items", "cursor, limit, modality, with_vector"),
+        ("/items/a", "with_vector"),
+        ("/items/a/media", "none"),
+        ("/items/a/preview", "at, size"),
+        ("/map", "limit"),
+        ("/../../collections", "none"),
+        ("/../../jobs", "limit"),
+        ("/../../label-sets", "none"),
+    ],
+)
+def test_a_name_in_the_query_that_is_not_known_is_refused(client, collection, path, accepted):
+    """400 `unknown_parameter` that lists the known ones, where a mistyped name would change nothing."""
+    store(client, collection, {"id": "a", "content": {"image": b64(files.png())}})
+    assert client.get(f"{collection}{path}").status_code == 200
+    answer = client.get(f"{collection}{path}", params={"limitt": 3})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "unknown_parameter", "limitt")
+    assert error["message"].endswith(f"accepted: {accepted}")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/", "/docs", "/meta", "/v1/models"])
+def test_probes_pages_and_doors_of_others_may_add_names(client, path):
+    """Health checks add times, and clients of OpenAI and Weaviate what those know."""
+    assert client.get(path, params={"ts": 3}).status_code == 200
+
+
 def test_items_are_deleted_by_id_by_ids_and_by_filter(client, collection):
     """Each says how many; what is not there is 404 for one, passed over in a list."""
     items = [{"id": f"{i}", "content": f"text {i}", "metadata": {"n": i}} for i in range(6)]

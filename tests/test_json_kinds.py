@@ -10,6 +10,9 @@ from tests.media_files import gradient, picture_bytes
     [
         ("limit", "3", "an integer"),
         ("limit", True, "an integer"),
+        ("limit", 1e300, "an integer from 1 to 1000"),
+        ("limit", -1e19, "an integer from 1 to 1000"),
+        ("per_modality", 2**63, "an integer from 1"),
         ("offset", "0", "an integer"),
         ("per_modality", "2", "an integer"),
         ("score_threshold", "0.2", "a number"),

@@ -125,7 +125,7 @@ async def put_collection(
     return Answer(facts, CREATED if created else UNCHANGED)
 
 
-@router.get("", response_model=CollectionList, responses=errors(503))
+@router.get("", response_model=CollectionList, responses=errors(400, 503))
 async def list_collections(engine: ReadyEngine) -> Answer:
     """All collections; those that are damaged with the reason, every use of which answers 503."""
     return Answer({"object": "list", "data": await engine.in_index(listed, engine.store)})

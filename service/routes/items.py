@@ -90,9 +90,8 @@ def by_file_name(text: str, field: str) -> dict[str, Any]:
         raise LocatedError(ParameterError(f"`{field}` is not valid JSON: {error.msg}"), field) from error
     if not isinstance(value, dict):
         raise LocatedError(ParameterError(f"`{field}` has to be a JSON object by file name"), field)
-    if may_be_rounded(value):
-        value = read_exactly(text)
-    return value
+    exact: dict[str, Any] = read_exactly(text) if may_be_rounded(value) else value
+    return exact
 
 
 def file_fields(fields: dict[str, str], senses: Senses) -> FileFields:

@@ -143,7 +143,7 @@ async def list_jobs(jobs: AllJobs, limit: Annotated[int, Query(ge=1, le=1000)] =
     return Answer({"object": "list", "data": [described(job) for job in jobs.book.newest(limit)]})
 
 
-@router.get("/{job_id}", response_model=JobAnswer, responses=errors(404))
+@router.get("/{job_id}", response_model=JobAnswer, responses=errors(400, 404))
 async def read_job(job_id: JobId, jobs: AllJobs) -> Answer:
     """How far a job is; `errors` holds the first 100 files that could not be used."""
     return Answer(described(await found(jobs, job_id)))

@@ -98,7 +98,7 @@ async def put_label_set(name: LabelSetName, body: LabelSetRequest, engine: AnyEn
     return Answer(described(stored), CREATED if new else REPLACED)
 
 
-@router.get("", response_model=LabelSetList, responses=errors())
+@router.get("", response_model=LabelSetList, responses=errors(400))
 async def list_label_sets(engine: AnyEngine) -> Answer:
     """All label sets, by name."""
     found = await engine.in_index(engine.label_sets.all)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from fastapi import APIRouter, Response
-from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -13,11 +12,12 @@ from service.access.headers import ORIGINAL_POLICY
 from service.dependencies import ReadyEngine
 from service.media_types import shown_as
 from service.openapi import CollectionName, errors
+from service.query_names import QueryRoute
 
 LAST_STEP = b"/media"
 
 
-class MediaRoute(APIRoute):
+class MediaRoute(QueryRoute):
     """Ids may hold slashes: only a last step that was not sent as `%2Fmedia` asks for the media."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

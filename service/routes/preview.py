@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -18,6 +17,7 @@ from service.dependencies import ReadyEngine
 from service.engine import limits_of
 from service.openapi import CollectionName, errors
 from service.preview import Preview, preview
+from service.query_names import QueryRoute
 
 LAST_STEP = b"/preview"
 MOST_KEPT = 256
@@ -28,7 +28,7 @@ HEADERS = {
 }
 
 
-class PreviewRoute(APIRoute):
+class PreviewRoute(QueryRoute):
     """Ids may hold slashes: only a last step that was not sent as `%2Fpreview` asks for the preview."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
