@@ -32,6 +32,7 @@ from models import Embedder
 from models.media.limits import DEFAULT_LIMITS
 from models.preparer import Preparer
 from service.bulk.choosing import Plan
+from service.bulk.lanes import Encoder
 from service.bulk.pipeline import Ingest
 from service.bulk.pool import DecodePool
 from service.bulk.report import Report
@@ -114,7 +115,7 @@ def ingest(embedder: Embedder, folder: Path, data: Path, workers: int | None) ->
         one_pass = Ingest(
             Plan(source.label),
             embedder,
-            embedder.encode,
+            Encoder.of(embedder),
             collection,
             pool,
             report,

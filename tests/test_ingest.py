@@ -22,6 +22,7 @@ from models.media.limits import DEFAULT_LIMITS
 from models.modalities import decode
 from models.preparer import Preparer
 from service.bulk.choosing import Plan
+from service.bulk.lanes import Encoder
 from service.bulk.pipeline import Ingest
 from service.bulk.pool import DecodePool
 from service.bulk.report import Report
@@ -68,7 +69,7 @@ def ingest(pool, collection, source, wishes=None, **plan):
     Ingest(
         Plan(found.label, found.folder, **plan),
         EMBEDDER,
-        EMBEDDER.encode,
+        Encoder.of(EMBEDDER),
         collection,
         pool,
         report,
@@ -303,7 +304,7 @@ def test_a_stop_leaves_a_beginning_that_the_next_run_completes(pool, collection,
 
     first, source = Report(), Source.of(str(folder))
     with DecodePool(Preparer.of(EMBEDDER, DEFAULT_LIMITS), workers=1) as own:
-        Ingest(Plan(source.label), EMBEDDER, encode, collection, own, first, stop, 16).run(
+        Ingest(Plan(source.label), EMBEDDER, Encoder(encode), collection, own, first, stop, 16).run(
             source.found(Wishes())
         )
     assert 0 < first.stored < 80

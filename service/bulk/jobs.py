@@ -18,6 +18,7 @@ from models.preparer import Preparer
 from service.batcher import Batcher
 from service.bulk.choosing import Plan
 from service.bulk.job_book import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, Job, JobBook
+from service.bulk.lanes import Encoder
 from service.bulk.local import counting
 from service.bulk.pipeline import Ingest
 from service.bulk.pool import DecodePool
@@ -178,9 +179,9 @@ class Jobs:
 
         plan = Plan(source.label, source.folder, source.inside, request["replace"], request["prune"])
         with self._pooled(served.embedder) as pool, counting(source, wishes, report):
-            Ingest(plan, served.embedder, encode, collection, pool, report, stop, settings.batch_views).run(
-                source.found(wishes, served.embedder.senses)
-            )
+            Ingest(
+                plan, served.embedder, Encoder(encode), collection, pool, report, stop, settings.batch_views
+            ).run(source.found(wishes, served.embedder.senses))
 
     @contextlib.contextmanager
     def _pooled(self, embedder: Embedder) -> Iterator[DecodePool]:

@@ -12,6 +12,7 @@ from index.errors import Locked
 from models.modalities import modality_named
 from models.preparer import Preparer
 from service.bulk.choosing import Plan
+from service.bulk.lanes import Encoder
 from service.bulk.pipeline import Ingest
 from service.bulk.pool import DecodePool
 from service.bulk.report import Report
@@ -82,6 +83,7 @@ def ingest(
         plan = Plan(source.label, source.folder, replace=order.replace, prune=order.prune)
         preparer = Preparer.of(embedder, limits_of(settings))
         with DecodePool(preparer, workers) as pool, counting(source, order.wishes, report):
-            Ingest(plan, embedder, embedder.encode, collection, pool, report, stop, settings.batch_views).run(
+            encoder = Encoder.of(embedder, settings.encode_lanes)
+            Ingest(plan, embedder, encoder, collection, pool, report, stop, settings.batch_views).run(
                 source.found(order.wishes, embedder.senses)
             )

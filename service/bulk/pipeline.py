@@ -1,7 +1,8 @@
 """Files -> decoding processes -> encoder -> collection, all three at work at the same time.
 
-A thread feeds the processes and takes their answers; the caller's thread encodes batches of one modality;
-another one writes. The queues between them are short, by number and by bytes, so memory is bounded.
+A thread feeds the processes and takes their answers; the caller's thread makes batches of one modality, which
+lanes encode; another one writes. The queues between them are short, by number and by bytes, so memory is
+bounded.
 """
 
 from __future__ import annotations
@@ -9,18 +10,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from queue import Empty, Full, Queue
-from typing import TypeAlias
-
-import numpy as np
 
 from index import Collection
-from models.embedder import Embedder, Views
+from models.embedder import Embedder
 from service.bulk.candidates import Fault, Found
 from service.bulk.choosing import Chosen, Plan, choose, encodable, id_taken, prune, stored_marks
 from service.bulk.known import Known
+from service.bulk.lanes import Batch, Encoded, Encoder, Lanes
 from service.bulk.pool import Answer, DecodePool, Errand
 from service.bulk.report import Report
 from service.bulk.storing import LONGEST_S, Storing
@@ -28,21 +26,6 @@ from service.bulk.storing import LONGEST_S, Storing
 READY = 256  # prepared items that wait for the encoder
 READY_BYTES = 256_000_000
 TICK_S = 0.2
-
-Encode: TypeAlias = Callable[[str, Sequence[Views]], np.ndarray]
-
-
-@dataclass
-class Batch:
-    """Prepared items of one modality."""
-
-    answers: list[Answer] = field(default_factory=list)
-    views: int = 0
-    since: float = field(default_factory=time.monotonic)
-
-    def add(self, answer: Answer, views: Views) -> None:
-        self.answers.append(answer)
-        self.views += len(views.tensor)
 
 
 class Ready:
@@ -81,25 +64,26 @@ class Ready:
 
 
 class Ingest:
-    """One pass of a source into a collection. `encode(modality, views)`: (n, dim); `stop` ends it early."""
+    """One pass of a source into a collection; `stop` ends it early."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a pass stands on
         self,
         plan: Plan,
         embedder: Embedder,
-        encode: Encode,
+        encoder: Encoder,
         collection: Collection,
         pool: DecodePool,
         report: Report,
         stop: threading.Event,
         batch_views: int,
     ) -> None:
-        self.plan, self.embedder, self.encode, self.batch_views = plan, embedder, encode, batch_views
+        self.plan, self.embedder, self.batch_views = plan, embedder, batch_views
         self.collection, self.pool, self.report, self.stop = collection, pool, report, stop
         self._ready = Ready(stop)
         self._broken: BaseException | None = None
         self._taken: set[str] = set()
         self._batches: defaultdict[str, Batch] = defaultdict(Batch)
+        self._lanes = Lanes(encoder)
         self._storing = Storing(collection, embedder, plan.source, report)
 
     def run(self, found: Iterable[Found]) -> None:
@@ -115,11 +99,13 @@ class Ingest:
                 self._take(answer)
             for modality in list(self._batches):
                 self._encode(modality)
+            self._store(self._lanes.encoded(0))
             self._storing.finish()
             self.report.finished = not self.stop.is_set() and self._broken is None
         finally:
             self.stop.set()
             feeder.join()
+            self._lanes.close()
             self._storing.close()
         if self._broken is not None:
             raise self._broken
@@ -150,6 +136,7 @@ class Ingest:
     def _next(self) -> Answer | None:
         """The next answer, None at the end; meanwhile nothing waits long to be written."""
         while not self.stop.is_set():
+            self._store(self._lanes.encoded(READY))
             self._storing.write_if_due()
             try:
                 return self._ready.get()
@@ -181,26 +168,13 @@ class Ingest:
             self._encode(modality)
 
     def _encode(self, modality: str) -> None:
-        batch = self._batches.pop(modality)
-        views = [answer.views for answer in batch.answers if answer.views is not None]
-        for answer, vector in zip(batch.answers, self._vectors(modality, views), strict=True):
-            if vector is None:
-                message = f"the {modality} encoder gives no usable numbers for it"
-                self.report.fail(Fault(answer.candidate.file, message, "internal_error"))
-            else:
-                self._storing.add(answer, vector)
+        self._store(self._lanes.give(modality, self._batches.pop(modality)))
 
-    def _vectors(self, modality: str, views: Sequence[Views]) -> Sequence[np.ndarray | None]:
-        """Together; where that fails one by one, None for those that fail by themselves."""
-        rows = self._rows(modality, views)
-        if rows is not None:
-            return list(rows)
-        each = [self._rows(modality, [one]) for one in views]
-        return [None if row is None else row[0] for row in each]
-
-    def _rows(self, modality: str, views: Sequence[Views]) -> np.ndarray | None:
-        try:
-            rows = self.encode(modality, views)
-        except RuntimeError:
-            return None
-        return rows if np.isfinite(rows).all() else None
+    def _store(self, encoded: Iterable[Encoded]) -> None:
+        for modality, batch, vectors in encoded:
+            for answer, vector in zip(batch.answers, vectors, strict=True):
+                if vector is None:
+                    message = f"the {modality} encoder gives no usable numbers for it"
+                    self.report.fail(Fault(answer.candidate.file, message, "internal_error"))
+                else:
+                    self._storing.add(answer, vector)
