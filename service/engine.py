@@ -20,6 +20,7 @@ from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import Modality
 from service.body_limit import SMALL
 from service.daemon import in_daemon_thread
+from service.decoders import Decoders
 from service.errors import NotReadyError, SettingError
 from service.fetching.fetched import fetched_parts
 from service.fetching.fetcher import Fetcher
@@ -93,7 +94,7 @@ class Engine:
         self._owns_store = store is None
         self._on_failure = on_failure
         self._loading: asyncio.Task[None] | None = None
-        self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
+        self._decoders = Decoders(settings.decode_threads)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         # Of their own: a page full of pictures must not stand in the way of requests.
         self.painters = ThreadPoolExecutor(PAINTERS, thread_name_prefix="preview")
@@ -222,10 +223,9 @@ class Engine:
             await asyncio.wait({self._loading})
         await self.serving.close()
         await self.fetcher.close()
-        # A long video is not waited for: nothing of it can be stored any more.
         self._readers.shutdown(wait=False, cancel_futures=True)
         self.painters.shutdown(wait=False, cancel_futures=True)
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        self._decoders.shutdown()
         self._indexers.shutdown()
         if self._owns_store and self._store is not None:
             self._store.close()

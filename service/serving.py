@@ -6,7 +6,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from models.modalities import MODALITIES, Modality
 from models.registry import entry_of
 from service.batch import Vector
 from service.batcher import Batcher, Encode
+from service.decoders import Decoders
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.settings import Settings
@@ -90,7 +90,7 @@ class Serving:
         """Accepted and unanswered inputs by modality."""
         return sum((each.vectorizer.batcher.admitted for each in self.all), Counter[str]())
 
-    def begin(self, embedder: Embedder, decoders: Executor, limits: Limits) -> None:
+    def begin(self, embedder: Embedder, decoders: Decoders, limits: Limits) -> None:
         """Let a loaded model serve; to be called in the event loop."""
         batcher = Batcher(
             in_turn(embedder, self._turn),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,11 @@ from service.access.rates import parse_rate
 def split(value: str) -> tuple[str, ...]:
     """`"a, b,"` -> `("a", "b")`."""
     return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def decoding_threads() -> int:
+    """More than there are cores would take the encoder's time, and one alone would wait behind a film."""
+    return max(2, os.cpu_count() or 1)
 
 
 class Settings(BaseSettings):
@@ -112,7 +118,12 @@ class Settings(BaseSettings):
         le=64,
         description="batches that are encoded at the same time (default: by the cores, at most 4; GPU: 1)",
     )
-    decode_threads: int = Field(default=4, ge=1, le=256, description="threads that decode and prepare media")
+    decode_threads: int = Field(
+        default_factory=decoding_threads,
+        ge=1,
+        le=256,
+        description="threads that decode and prepare media (default: one for each core, two at least)",
+    )
     index_threads: int = Field(
         default=4, ge=1, le=256, description="threads that search and write collections"
     )

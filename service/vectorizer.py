@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from service.access.metering import charge
 from service.base64_media import ACCEPTED
 from service.batch import Vector
 from service.batcher import Batcher
+from service.decoders import Decoders
 from service.errors import LocatedError, UnusableValueError
 from service.parts import Content, Fused, Media, Part, Ready, Remote, Stored, Text, Tokens, leaves
 from service.tracing import span
@@ -81,11 +81,11 @@ class Vectorizer:
     """`in_flight`: most items of a modality that are held decoded at the same time."""
 
     def __init__(
-        self, embedder: Embedder, batcher: Batcher, threads: Executor, limits: Limits, in_flight: int
+        self, embedder: Embedder, batcher: Batcher, decoders: Decoders, limits: Limits, in_flight: int
     ) -> None:
         self.embedder = embedder
         self.batcher = batcher
-        self.threads = threads
+        self.decoders = decoders
         self.limits = limits
         # One each: a sentence does not stand behind a collection's worth of pictures.
         self._in_flight = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(in_flight))
@@ -143,7 +143,7 @@ class Vectorizer:
         loop = asyncio.get_running_loop()
         run = copy_context().run
         try:
-            return await loop.run_in_executor(self.threads, run, self._prepare_each, texts, left)
+            return await loop.run_in_executor(self.decoders.texts, run, self._prepare_each, texts, left)
         finally:
             left.set()
 
@@ -162,10 +162,11 @@ class Vectorizer:
     async def _encode(self, content: Encodable, *, normalize: bool) -> Embedded:
         modality = modality_of(content)
         self.embedder.tower(modality)
+        threads = self.decoders.texts if modality == "text" else self.decoders.media
         async with self._in_flight[modality]:
             loop = asyncio.get_running_loop()
             with span("decode", modality=modality):
-                views = await loop.run_in_executor(self.threads, copy_context().run, self._prepare, content)
+                views = await loop.run_in_executor(threads, copy_context().run, self._prepare, content)
             vector = await self.batcher.submit(modality, views, normalize=normalize)
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
 
