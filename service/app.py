@@ -143,6 +143,7 @@ def create_app(  # noqa: PLR0913 - the parts of the house, each with a default
         limit=settings.max_body_bytes,
         pending=settings.max_pending_bytes,
         timeout_s=settings.body_timeout_s,
+        metrics=engine.metrics,
     )
     app.add_middleware(Gate, access=admission, metrics=engine.metrics)
     app.add_middleware(HeadRequests)

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import fault_of
+from service.metrics import Metrics
 
 # The server buffers as much of every body anyway, so smaller ones are not counted in the sum.
 SMALL_BYTES = 65_536
@@ -103,15 +104,24 @@ def too_large(limit: int) -> HTTPException:
 
 
 class BodyLimit:
-    """ASGI middleware; `limit` of one body and `pending` of all together [bytes], `timeout_s` of one."""
+    """ASGI middleware; `limit` of one body and `pending` of all together [bytes], `timeout_s` of one.
+
+    `metrics` count what is refused here; what is refused while it streams, the application's handler counts.
+    """
 
     def __init__(
-        self, app: ASGIApp, limit: int, pending: float = math.inf, timeout_s: float = math.inf
+        self,
+        app: ASGIApp,
+        limit: int,
+        pending: float = math.inf,
+        timeout_s: float = math.inf,
+        metrics: Metrics | None = None,
     ) -> None:
         self.app = app
         self.limit = limit
         self.room = Room(pending)
         self.timeout_s = timeout_s
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -124,7 +134,10 @@ class BodyLimit:
                 raise too_large(self.limit)
             body = Body(receive, self.room, length, self.limit, self.timeout_s)
         except HTTPException as refusal:
-            await fault_of(refusal).answer()(scope, receive, send)
+            fault = fault_of(refusal)
+            if self.metrics is not None:
+                self.metrics.refused(fault.code)
+            await fault.answer()(scope, receive, send)
             return
         try:
             await self.app(scope, body.receive, send)

@@ -85,6 +85,17 @@ def test_refusals_are_counted_by_code(client):
     assert figures(client)[f'sensorium_refused_total{{code="{code}"}}'] == 1
 
 
+def test_bodies_that_are_refused_unread_are_counted(tmp_path):
+    """By what their length says, and by what has come of a chunked one: each once, as `request_too_large`."""
+    settings = Settings(data_dir=tmp_path / "data", max_body_bytes=1000)
+    with TestClient(create_app(settings, small_embedder())) as client:
+        headers = {"content-type": "application/json"}
+        for count, body in enumerate((bytes(2000), (bytes(600) for _ in range(3))), start=1):
+            answer = client.post("/v1/embeddings", content=body, headers=headers)
+            assert answer.status_code == 413
+            assert figures(client)['sensorium_refused_total{code="request_too_large"}'] == count
+
+
 def test_shelves_readiness_and_memory_are_told(client):
     """What stands in the collections, whether requests can be served, and the size of the process."""
     client.put("/v1/collections/notes", json={})
