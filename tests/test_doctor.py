@@ -5,6 +5,8 @@ import os
 import shutil
 import socket
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import orjson
 import pytest
@@ -14,7 +16,7 @@ from index import Store
 from models import machine as offered
 from models.registry import REGISTRY
 from service.cli import cli
-from service.doctor import libraries, machine, storage
+from service.doctor import libraries, machine, running, storage
 from service.doctor.examination import checked, examine
 from service.settings import Settings
 from service.unread import unread
@@ -157,6 +159,43 @@ def test_a_data_folder_that_another_process_has_open_is_a_failure(tmp_path):
         assert not any(check.startswith("collection") for check in found)
     assert statuses(findings(tmp_path), "lock") == ["ok"]
     Store.open(tmp_path).close()
+
+
+def test_a_sensorium_that_is_running_is_no_failure(serve, tmp_path):
+    """Beside the server itself: what is running there is told, and that the folder is in its hands."""
+    client = serve(data_dir=tmp_path)
+    place = {"host": "127.0.0.1", "port": client.base_url.port}
+    found = findings(tmp_path, **place)
+    assert (statuses(found, "port"), statuses(found, "lock")) == (["warn"], ["warn"])
+    assert "a Sensorium is running" in found["port"][0].message
+    assert "ready, small-test" in found["port"][0].message
+    assert str(os.getpid()) in found["lock"][0].message
+    client.app.state.engine.store.close()
+    assert statuses(findings(tmp_path, **place), "lock") == ["ok"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "localhost"])
+def test_a_server_is_asked_where_this_machine_reaches_it(serve, host):
+    """One that listens everywhere is asked on this machine; what is no Sensorium is not taken for one."""
+    port = serve().base_url.port
+    assert running.running(Settings(host=host, port=port)) == "ready, small-test"
+    assert running.address(Settings(host="::", port=8000)) == "http://[::1]:8000"
+
+
+@pytest.mark.parametrize("said", [b"hello", b'{"status": "ok"}', b"[]", b'{"error": "no"}'])
+def test_another_server_is_not_taken_for_a_sensorium(said):
+    """Whatever it answers: the port is taken by somebody else."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if b"error" not in said else 503)
+            self.end_headers()
+            self.wfile.write(said)
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert running.running(Settings(port=server.server_port)) is None
+        server.shutdown()
 
 
 def test_a_data_folder_that_is_a_file_or_closed_is_a_failure(tmp_path, monkeypatch):

@@ -46,8 +46,12 @@ def wrong(problem: Mapping[str, Any], environment: Mapping[str, str]) -> Finding
     return fail("settings", f"{name}: {problem['msg']}", remedy)
 
 
-def port(settings: Settings) -> Finding:
+def port(settings: Settings, running: str | None = None) -> Finding:
+    """`running`: the state of the Sensorium that listens there already."""
     where = f"{settings.host}:{settings.port}"
+    if running is not None:
+        message = f"a Sensorium is running on {where} ({running})"
+        return warn("port", message, "none where it is yours; for a second one set SENSORIUM_PORT")
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.doctor import configuration, libraries
 from service.doctor.finding import Finding, fail
+from service.doctor.running import running
 
 REPORT = "report this with the whole output"
 
@@ -27,13 +28,14 @@ def examine(given: Mapping[str, Any], environment: Mapping[str, str]) -> Iterato
     yield from checked("extras", lambda: configuration.extras(environment))
     if settings is None:
         return
-    yield from checked("port", lambda: [configuration.port(settings)])
+    state = running(settings)
+    yield from checked("port", lambda: [configuration.port(settings, state)])
     yield from checked("keys", lambda: configuration.keys(settings))
 
     def stored() -> Iterator[Finding]:
         from service.doctor import storage  # noqa: PLC0415 - loads faiss
 
-        yield from storage.look(settings)
+        yield from storage.look(settings, running=state is not None)
 
     def encoding() -> Iterator[Finding]:
         from service.doctor import machine  # noqa: PLC0415 - loads torch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from index import checkup
@@ -88,11 +89,23 @@ def space(folder: Path) -> Finding:
     return warn("disk", message, remedy) if free < LITTLE_BYTES else ok("disk", message)
 
 
-def collections(settings: Settings) -> Iterator[Finding]:
+def locked(folder: Path, *, running: bool) -> Finding:
+    """Somebody has the folder: nothing to mend where that is the Sensorium that is running."""
+    owner = "unknown"
+    with suppress(OSError):
+        owner = (folder / "lock").read_text(encoding="utf-8", errors="replace").strip() or owner
+    message = f"a process has {folder} open (process id {owner}); its collections were not looked at"
+    if running:
+        return warn(
+            "lock", message, "none where it is the one that is running; stop it to have them looked at"
+        )
+    return fail("lock", message, f"stop that one before starting another, or set {VARIABLE}")
+
+
+def collections(settings: Settings, *, running: bool) -> Iterator[Finding]:
     folder = settings.data_dir
     if checkup.in_use(folder):
-        message = f"a process has {folder} open (see {folder / 'lock'}); its collections were not looked at"
-        yield fail("lock", message, f"stop that one before starting another, or set {VARIABLE}")
+        yield locked(folder, running=running)
         return
     yield ok("lock", "no process has the data folder open")
     for each in checkup.conditions(folder):
@@ -115,8 +128,9 @@ def collection(found: checkup.Condition, served: tuple[str, ...]) -> Iterator[Fi
         yield ok(name, "sound")
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def look(settings: Settings, *, running: bool = False) -> Iterator[Finding]:
+    """`running`: a Sensorium listens on the port of the settings."""
     yield writable(settings.data_dir)
     yield kind(settings.data_dir)
     yield space(settings.data_dir)
-    yield from collections(settings)
+    yield from collections(settings, running=running)
