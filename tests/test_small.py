@@ -12,6 +12,7 @@ import torch
 
 import models
 from models import AudioSample, DepthSample, ImageSample, ImuSample, TextSample, ThermalSample
+from models.small import sounds
 from models.small.assemble import TAKES, WEIGHTS
 from models.small.movements import GRAVITY_M_S2
 
@@ -233,3 +234,16 @@ def test_the_text_tower_ignores_padding():
     row = torch.zeros(1, 77, dtype=torch.int64)
     row[0, :4] = torch.tensor([49_406, 320, 1929, 49_407])
     assert torch.allclose(tower(row), tower(row[:, :4]), atol=1e-5)
+
+
+def test_mel_power_is_that_of_numpy():
+    """Windowed frames, their power spectrum, all the filters: as by the definition, in float64."""
+    waveforms = noise(2, sounds.CLIP_SAMPLES)
+    padded = np.pad(waveforms, ((0, 0), (sounds.WINDOW // 2, sounds.WINDOW // 2)))
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(sounds.WINDOW) / sounds.WINDOW)
+    starts = np.arange(sounds.FRAMES) * sounds.HOP
+    frames = np.stack([padded[:, start : start + sounds.WINDOW] for start in starts], 1) * window
+    expected = np.abs(np.fft.rfft(frames)) ** 2 @ sounds.mel_filters().double().numpy()
+    made = sounds.mel_power(torch.from_numpy(waveforms))
+    assert made.shape == (2, sounds.MELS, sounds.FRAMES)
+    np.testing.assert_allclose(made.numpy(), expected.transpose(0, 2, 1), rtol=1e-4)
