@@ -92,6 +92,20 @@ def _without_padding(blocks: Iterator[Float32], claimed: int) -> Iterator[Float3
         yield block[: len(block) - excess] if 0 < excess < min(len(block), LONGEST_FRAME) else block
 
 
+def _larger(blocks: Iterator[Float32]) -> Iterator[Float32]:
+    """Blocks of BLOCK_SAMPLES or a little more: calls for each frame of an MP3 cost more than its samples."""
+    held: list[Float32] = []
+    count = 0
+    for block in blocks:
+        held.append(block)
+        count += len(block)
+        if count >= BLOCK_SAMPLES:
+            yield np.concatenate(held)
+            held, count = [], 0
+    if held:
+        yield np.concatenate(held)
+
+
 def open_container(data: bytes, found: str) -> InputContainer:
     """A file of one of LIBAV_NAMES; the format is given, so that libav guesses nothing."""
     return av.open(io.BytesIO(data), "r", format=LIBAV_NAMES[found], metadata_errors="ignore")
@@ -113,7 +127,7 @@ def _open_libav(data: bytes, found: str) -> Iterator[Sound]:
         blocks = _interleave(chain([first], frames), rate)
         if found == formats.MP4:
             blocks = _without_padding(blocks, claimed)
-        yield Sound(rate, first.layout.nb_channels, claimed, blocks)
+        yield Sound(rate, first.layout.nb_channels, claimed, _larger(blocks))
 
 
 def _lengthless_flac(data: bytes, found: str) -> bool:

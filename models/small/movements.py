@@ -23,7 +23,7 @@ def resample(values: Float32, rate: float) -> Float32:
     """(T, 6) at `rate` [Hz] -> at RATE_HZ: a running mean against aliases, then straight lines."""
     count = max(1, round(len(values) * RATE_HZ / rate))
     if count > LONGEST:
-        raise MediaError(f"{len(values)} samples at {rate} Hz last longer than {LONGEST / RATE_HZ:.0f} s")
+        raise MediaError(f"{len(values)} samples at {rate:g} Hz last longer than {LONGEST / RATE_HZ:.0f} s")
     if rate == RATE_HZ:
         return values
     width = min(len(values), max(1, round(rate / RATE_HZ)))
