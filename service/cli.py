@@ -35,6 +35,7 @@ from service.commands.restore import restore
 from service.commands.search import search
 from service.commands.train import train
 from service.unread import told, unread
+from service.unreadable import plain
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ def convert(
     try:
         convert_checkpoint(source, destination)
     except (SensoriumError, OSError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(error), err=True)
         raise typer.Exit(1) from error
     typer.echo(f"written to {destination}")
 

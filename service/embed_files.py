@@ -15,6 +15,7 @@ from models.modalities import MODALITIES, modality_named, modality_of_file
 from service.engine import limits_of
 from service.loading import load_model
 from service.settings import Settings
+from service.unreadable import plain
 
 
 def embedding(
@@ -38,7 +39,8 @@ def print_embedding(
     try:
         line = embedding(embedder, settings, path, modality, params)
     except (SensoriumError, OSError) as error:
-        print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
+        named = plain(error, path) if isinstance(error, OSError) else f"{path}: {error}"
+        print(named, file=sys.stderr)  # noqa: T201 - the command's output
         return True
     sys.stdout.write(orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
     sys.stdout.flush()
@@ -54,7 +56,7 @@ def run(settings: Settings, files: Sequence[Path], modality: str | None, params:
         if modality is not None:
             modality_named(modality, embedder.senses)
     except (SensoriumError, OSError) as error:
-        print(f"{settings.model}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
+        print(f"{settings.model}: {plain(error)}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1
     faults = [print_embedding(embedder, settings, path, modality, params) for path in files]
     return 1 if any(faults) else 0

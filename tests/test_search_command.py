@@ -159,7 +159,9 @@ def test_what_cannot_be_asked_is_said(url, media, unused_port):
         ((*search, *at), "--image FILE", 2),
         ((*search, "x", "--filter", "{", *at), "not valid JSON", 2),
         ((*search, "x", "--weight", 1, "--weight", 2, *at), "2 weights", 2),
-        ((*search, "--image", media / "absent.png", *at), "cannot be read", 1),
+        ((*search, "--image", media / "absent.png", *at), f"there is no file {media / 'absent.png'}", 1),
+        ((*search, "--image", media, *at), f"{media} is a folder, not a file", 1),
+        (("classify", media / "absent.png", "--labels", "x", *at), "there is no file", 1),
         (("search", "nobody", "x", *at), "no collection 'nobody'", 1),
         ((*search, "x", "--server", nobody), "no answer from", 1),
         (("classify", media / "room.npy", "--labels", "x", *at), "--modality", 2),
@@ -169,6 +171,25 @@ def test_what_cannot_be_asked_is_said(url, media, unused_port):
         assert done.exit_code == code, done.stderr
         assert said in done.stderr
         assert "Traceback" not in done.output
+        assert "Errno" not in done.output
+
+
+def test_a_server_that_asks_for_a_key_says_how_it_is_given(serve, media):
+    """Without a key and with a wrong one, each command names the option and the variable."""
+    secret = "k" * 40
+    at = ("--server", str(serve(api_keys=f"app:read+write:{secret}").base_url))
+    for words in (
+        ("search", "things", "x"),
+        ("classify", media / "red.png", "--labels", "x,y"),
+        ("ingest", media / "*.png", "--collection", "things"),
+    ):
+        for environment in ({}, {"SENSORIUM_API_KEY": "wrong" * 8}):
+            done = sensorium(*words, *at, **environment)
+            assert done.exit_code == 1
+            assert "--key" in done.stderr
+            assert "SENSORIUM_API_KEY" in done.stderr
+    keyed = sensorium("classify", media / "red.png", "--labels", "x,y", *at, "--key", secret)
+    assert keyed.exit_code == 0, keyed.stderr
 
 
 def test_both_work_without_a_server(tmp_path, media):

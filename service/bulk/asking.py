@@ -15,6 +15,7 @@ import httpx
 
 from service.bulk.server import Server, ServerError
 from service.settings import Settings
+from service.unreadable import plain
 
 ATTEMPTS = 3
 LOADING_S = 600.0
@@ -26,7 +27,7 @@ def encoded(path: Path) -> str:
     try:
         return base64.b64encode(path.read_bytes()).decode("ascii")
     except OSError as error:
-        raise ServerError(f"{path} cannot be read: {error.strerror}") from error
+        raise ServerError(plain(error, path)) from error
 
 
 def is_locked(failure: Exception | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, Self
 
@@ -11,6 +12,9 @@ PATIENCE_S = 300.0
 ATTEMPTS = 8
 LONGEST_WAIT_S = 30.0
 BUSY = frozenset({429, 502, 503, 504})
+UNAUTHORIZED = 401
+NUMBER = re.compile(r"\[Errno -?\d+\] ")
+KEY_GOES = "give the commands one with --key KEY or in SENSORIUM_API_KEY"
 
 
 class ServerError(Exception):
@@ -54,7 +58,10 @@ class Server:
             except httpx.UnsupportedProtocol as error:
                 raise ServerError(f"{self.http.base_url} is no address of a server: {error}") from error
             except httpx.HTTPError as error:
-                problem, pause = str(error) or type(error).__name__, min(2.0**attempt / 4, LONGEST_WAIT_S)
+                problem, pause = (
+                    NUMBER.sub("", str(error)) or type(error).__name__,
+                    min(2.0**attempt / 4, LONGEST_WAIT_S),
+                )
             else:
                 if answer.status_code not in BUSY or attempt == self.attempts - 1:
                     return answer
@@ -73,8 +80,9 @@ class Server:
 
 
 def words_of(answer: httpx.Response) -> str:
-    """What the server says went wrong."""
+    """What the server says went wrong; where it is about the key, how the commands are given one."""
     try:
-        return str(answer.json()["error"]["message"])
+        message = str(answer.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        return f"the server answered {answer.status_code} to {answer.request.method} {answer.request.url}"
+        message = f"the server answered {answer.status_code} to {answer.request.method} {answer.request.url}"
+    return f"{message} ({KEY_GOES})" if answer.status_code == UNAUTHORIZED else message

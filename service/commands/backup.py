@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.unreadable import plain
+
 if TYPE_CHECKING:
     from index import Backup
 
@@ -43,6 +45,6 @@ def backup(
         told = Store.back_up(data_dir, destination)
         LabelSets(data_dir).copy_to(destination)
     except (errors.StoreError, OSError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(error), err=True)
         raise typer.Exit(1) from error
     tell("copied to", told)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.unreadable import plain
+
 if TYPE_CHECKING:
     from models.bound.card import Card
 
@@ -73,6 +75,6 @@ def bind(  # noqa: PLR0913, PLR0917 - the options
         embedder = models.load(to, weights=weights, modalities=encoders, device=device)
         card = bind_sense(embedder, request, config, typer.echo)
     except (SensoriumError, OSError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(error), err=True)
         raise typer.Exit(1) from error
     typer.echo(told(card, folder))

@@ -21,6 +21,7 @@ from service.commands.options import (
     settings_from,
 )
 from service.commands.search import file_part
+from service.unreadable import plain
 
 
 def part_of(path: Path, modality: str | None, params: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def classify(  # noqa: PLR0913, PLR0917 - the options
         ):
             answer = asking.post("/v1/classify", body)
     except (ServerError, OSError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(error), err=True)
         raise typer.Exit(1) from error
     if json:
         typer.echo(orjson.dumps(answer))

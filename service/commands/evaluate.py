@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from service.unreadable import plain
+
 PAGE = 120  # columns of the table where no terminal says how wide it is
 
 
@@ -28,7 +30,7 @@ def _report(request: Any) -> Any:
     try:
         return run(request)
     except (SensoriumError, OSError) as error:
-        typer.echo(f"{request.model}: {error}", err=True)
+        typer.echo(f"{request.model}: {plain(error)}", err=True)
         raise typer.Exit(1) from error
 
 
@@ -43,7 +45,7 @@ def _written(report: Any, json: Path | None, plots: Path | None) -> None:
         if plots:
             write(report.figures, plots)
     except OSError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(error), err=True)
         raise typer.Exit(1) from error
 
 

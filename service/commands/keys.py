@@ -9,6 +9,7 @@ import typer
 
 from service.access.keys import Key, digest_of, keys_of_file, line_of, named, new_secret, scopes_of
 from service.access.rates import parse_rate
+from service.unreadable import plain
 
 keys = typer.Typer(help="Make API keys (SENSORIUM_API_KEYS).", no_args_is_help=True)
 FILE_MODE = 0o600
@@ -16,7 +17,7 @@ FILE_MODE = 0o600
 
 def ended(error: Exception) -> typer.Exit:
     """Say what is wrong; the exit code is 2."""
-    typer.echo(str(error), err=True)
+    typer.echo(plain(error), err=True)
     return typer.Exit(2)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from service.commands.backup import DEFAULT_DATA_DIR, DataDir, tell
+from service.unreadable import plain
 
 
 def restore(
@@ -29,6 +30,6 @@ def restore(
         if collection is None:
             LabelSets(source).copy_to(data_dir)
     except (errors.StoreError, OSError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(error), err=True)
         raise typer.Exit(1) from error
     tell("restored to", told)

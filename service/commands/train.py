@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from service.unreadable import plain
+
 WEIGHTS_NAME = "sensorium-small.safetensors"
 
 
@@ -99,5 +101,5 @@ def train(  # noqa: PLR0913, PLR0917 - the options
             _evaluate(data, written, out / "figures.json")
             write_report(data, out, written)
     except (SensoriumError, ValueError, OSError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(error), err=True)
         raise typer.Exit(1) from error
