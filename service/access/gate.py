@@ -87,7 +87,7 @@ def key_of(headers: Headers, keyring: Keyring) -> Key:
         raise unknown_key("this server asks for an API key: send `Authorization: Bearer KEY`")
     key = keyring.find(secret)
     if key is None:
-        message = "the API key is not one of this server's, or is no longer"
+        message = "the API key is not one of this server's, or not any more"
         raise unknown_key(message, f'{CHALLENGE}, error="invalid_token"')
     return key
 

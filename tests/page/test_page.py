@@ -50,6 +50,15 @@ def give(page, events, name, media_type):
     page.evaluate(GIVE.replace("EVENTS", events), [name, media_type, data])
 
 
+# How much wider the field for words is than what stands in it while it is empty [pixels].
+ROOM_OF_PLACEHOLDER = """() => {
+    const field = document.getElementById("words"), style = getComputedStyle(field, "::placeholder");
+    const line = document.createElement("canvas").getContext("2d");
+    line.font = `${style.fontStyle} ${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+    return field.clientWidth - line.measureText(field.placeholder).width;
+}"""
+
+
 def choose(page, name):
     page.select_option("#collection", name)
     page.locator("#status", has_text=name).wait_for()
@@ -57,6 +66,7 @@ def choose(page, name):
 
 def test_the_gallery_is_there_at_once(page):
     """Without a search the page shows the collection: every sense as what it is, and how much there is."""
+    assert page.locator("#status").inner_text() == "The first 24 items of gallery"
     page.locator("#more").click()
     page.wait_for_function("() => document.querySelectorAll('#results .card').length > 40")
     assert page.locator("#senses .sense").count() == 7
@@ -79,7 +89,8 @@ def test_words_find_a_sound(page):
     """A typed sentence is searched for; the result is told to screen readers too."""
     _, results = say(page, "a dog barking")
     assert first_of(results, "audio") == "dog"
-    assert "a dog barking" in page.locator("#status[role=status]").inner_text()
+    told = page.locator("#status[role=status]").inner_text()
+    assert told.startswith("The 24 items nearest to “a dog barking”")
     assert page.locator(".card[data-id=dog] .scores").inner_text().strip()
 
 
@@ -246,3 +257,4 @@ def test_nothing_sticks_out(look, width):
     for tab in ("#tab-near", "#tab-map"):
         page.click(tab)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate(ROOM_OF_PLACEHOLDER) >= 0

@@ -31,11 +31,14 @@ def test_a_locked_server_asks_for_the_key(look, locked):
     """Where the server answers 401 the page asks, asks again for a wrong key, and keeps the right one."""
     page = look(locked)
     page.locator("#key[open]").wait_for()
+    kept = "A key is kept in this tab alone, until you close it."
+    assert page.locator("#key-why").inner_text() == f"Whoever runs it can give you one. {kept}"
     page.fill("#key-value", "wrong")
     page.press("#key-value", "Enter")
     page.wait_for_function(
         "() => sessionStorage.getItem('sensorium-key') === 'wrong' && document.querySelector('#key').open"
     )
+    page.locator("#key-why", has_text=f"does not know that key, or not any more. {kept}").wait_for()
     page.fill("#key-value", SECRET)
     page.press("#key-value", "Enter")
     page.locator("#results blockquote", has_text="a note").wait_for()

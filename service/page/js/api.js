@@ -34,7 +34,7 @@ export async function ask(path, options = {}) {
     if (answer.ok) return answer;
     const fault = await failure(answer);
     if (answer.status !== 401) throw fault;
-    await askKey(fault.message, used);
+    await askKey(used);
   }
 }
 

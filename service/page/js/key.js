@@ -6,10 +6,11 @@ let asking = null;
 
 export const storedKey = () => sessionStorage.getItem(NAME) ?? "";
 
-function open(why) {
+function open(used) {
   return new Promise((resolve) => {
     const dialog = byId("key");
-    byId("key-why").textContent = `${why} It is kept in this tab alone, until you close it.`;
+    const why = used ? "The server does not know that key, or not any more." : "Whoever runs it can give you one.";
+    byId("key-why").textContent = `${why} A key is kept in this tab alone, until you close it.`;
     const settle = () => {
       if (!byId("key-value").value) return dialog.showModal();
       sessionStorage.setItem(NAME, byId("key-value").value.trim());
@@ -22,9 +23,9 @@ function open(why) {
   });
 }
 
-/** Ask once for a key, however many requests want it; `used` is the one that was refused. */
-export async function askKey(why, used) {
+/** Ask once for a key, however many requests want it; `used` is the one that was refused, empty where there was none. */
+export async function askKey(used) {
   if (storedKey() !== used) return;
-  asking ??= open(why).finally(() => { asking = null; });
+  asking ??= open(used).finally(() => { asking = null; });
   await asking;
 }

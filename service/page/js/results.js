@@ -69,11 +69,16 @@ export class Results extends EventTarget {
   }
 
   tell(notes) {
-    const count = `${this.items.length}${this.next === null ? "" : "+"}`;
-    const likely = this.items.some((item) => !isFar(item));
-    const found = likely ? `${count} near ${this.query.spoken}` : `Nothing lies close to ${this.query.spoken}; these ${count} lie nearest`;
-    const what = this.query.isEmpty ? `${count} items of ${this.name}` : found;
-    const said = this.items.length ? what : this.query.isEmpty ? `Nothing is in ${this.name} yet. Add files, or drop a few.` : `Nothing near ${this.query.spoken} passes the filter.`;
+    const count = this.items.length;
+    const items = count === 1 ? "1 item" : `${count} items`;
+    const spoken = this.query.spoken;
+    const more = this.next !== null;
+    const near = more ? `The ${items} nearest to ${spoken}` : `${items} near ${spoken}`;
+    const far = `Nothing lies close to ${spoken}; ${count === 1 ? "this one lies" : `these ${count} lie`} nearest`;
+    const listed = `${more ? "The first " : ""}${items} of ${this.name}`;
+    const none = this.query.isEmpty ? `Nothing is in ${this.name} yet. Add files, or drop a few.` : `Nothing near ${spoken} passes the filter.`;
+    const found = this.items.some((item) => !isFar(item)) ? near : far;
+    const said = count === 0 ? none : this.query.isEmpty ? listed : found;
     byId("status").textContent = [said, ...notes].join(" · ");
   }
 
