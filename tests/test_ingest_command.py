@@ -7,7 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from index import Store
+from service.bulk.candidates import Fault
 from service.bulk.kinds import modality_of, said_by_names
+from service.bulk.progress import line_of
+from service.bulk.report import Report
 from service.bulk.walking import excluded, files_below, fits
 from service.cli import cli
 from tests import media_files as files
@@ -78,6 +81,35 @@ def test_a_running_server_is_filled_through_http(serve, folder, tmp_path):
     assert "1 of the stored ones had changed; 1 deleted" in second.stderr
     items = client.get("/v1/collections/things/items").json()["items"]
     assert {item["id"] for item in items} == IDS - {"b.wav"} | {"broken.png"}
+
+
+@pytest.mark.parametrize(("scopes", "lacks"), [("write", "read"), ("read", "write")])
+def test_a_key_that_may_not_do_all_of_it_leaves_nothing_behind(serve, folder, scopes, lacks):
+    """The scope that is missing is named before a collection is made; with both, the same command works."""
+    half, whole = "half-a-secret-012345", "whole-secret-0123456"
+    client = serve(api_keys=f"half:{scopes}:{half},whole:read+write:{whole}")
+    words = ("ingest", folder, "--collection", "things", "--server", str(client.base_url), "--exclude", "b*")
+    refused = sensorium(*words, "--key", half)
+    assert refused.exit_code == 1
+    assert f"the scope '{lacks}'" in refused.stderr
+    headers = {"authorization": f"Bearer {whole}"}
+    assert client.get("/v1/collections/things", headers=headers).status_code == 404
+    assert sensorium(*words, "--key", whole).exit_code == 0
+
+
+def test_the_progress_counts_what_is_to_be_stored():
+    """What was passed over, a sidecar among it, is no part of the whole."""
+    report = Report()
+    assert line_of(report).startswith("0/? files")
+    report.total = 10
+    report.store("image", replaced=False)
+    report.fail(Fault("a.png", "broken"))
+    report.pass_over(".json")
+    assert line_of(report).startswith("2/9 files")
+    report.pass_over(".pdf")
+    assert (report.settled, report.expected) == (2, 8)
+    report.finished = True
+    assert line_of(report).startswith("2/2 files")
 
 
 def test_more_files_than_a_request_takes_come_in_several(serve, tmp_path):

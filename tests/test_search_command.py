@@ -101,7 +101,7 @@ def test_blends_take_weights_and_minus(url, media):
 
 
 def test_the_table_shows_scores_and_metadata(url):
-    """Rank, score, calibrated score, modality, id; what the ingest keeps for itself is left out."""
+    """Rank, score, calibrated score, modality, id, the file; what the ingest keeps for itself is left out."""
     done = sensorium(
         "search", "things", "a dog barking", "--server", url, "--limit", 2, "--modalities", "text"
     )
@@ -109,6 +109,7 @@ def test_the_table_shows_scores_and_metadata(url):
     assert lines[0].split() == ["score", "calibrated", "modality", "id", "metadata"]
     assert re.fullmatch(r"1\s+1\.000\s+\S+\s+text\s+\S+.*", lines[1].strip())
     assert "lang: en" in done.stdout
+    assert "file: note.txt" in done.stdout
     assert "ingest" not in done.stdout
 
 

@@ -50,24 +50,16 @@ def wishes_of(request: Mapping[str, Any]) -> Wishes:
 
 def progress_of(report: Report) -> dict[str, Any]:
     """What is told of a job beside its status."""
-    passed = sum(report.passed.values())
-    total = report.total
-    if total is not None:
-        total = (
-            report.done + report.failed
-            if report.finished
-            else max(total - passed, report.done + report.failed)
-        )
     return {
         "done": report.done,
         "failed": report.failed,
-        "total": total,
+        "total": report.expected,
         "rate": round(report.rate, 3),
         "stored": report.stored,
         "replaced": report.replaced,
         "unchanged": report.unchanged,
         "deleted": report.deleted,
-        "passed_over": passed,
+        "passed_over": sum(report.passed.values()),
         "errors": [error_object(each) for each in report.faults[:ERRORS_TOLD]],
     }
 

@@ -30,12 +30,12 @@ def say(line: str) -> None:
 
 def line_of(report: Report) -> str:
     """`120/5000 files  85.2/s  1.0 min left, 2 failed`."""
-    total = "?" if report.total is None else str(report.total)
+    total = "?" if report.expected is None else str(report.expected)
     failed = f", {report.failed} failed" if report.failed else ""
     left = ""
-    if report.total is not None and report.rate > 0:
-        left = f"  {max(0, report.total - report.seen) / report.rate / 60:.1f} min left"
-    return f"{report.seen}/{total} files  {report.rate:.1f}/s{left}{failed}"
+    if report.expected is not None and report.rate > 0:
+        left = f"  {(report.expected - report.settled) / report.rate / 60:.1f} min left"
+    return f"{report.settled}/{total} files  {report.rate:.1f}/s{left}{failed}"
 
 
 def bar(console: Console) -> Progress:
@@ -52,7 +52,7 @@ def bar(console: Console) -> Progress:
 
 def show(report: Report, progress: Progress, task: TaskID) -> None:
     failed = f"{report.failed} failed" if report.failed else ""
-    progress.update(task, total=report.total, completed=report.seen, rate=report.rate, failed=failed)
+    progress.update(task, total=report.expected, completed=report.settled, rate=report.rate, failed=failed)
 
 
 @contextmanager

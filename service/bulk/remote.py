@@ -26,10 +26,7 @@ ITEMS = 32
 BYTES = 8_000_000
 SENDERS = 4
 PAGE = 1000
-PATIENCE_S = 300.0
-ATTEMPTS = 8
-LONGEST_WAIT_S = 30.0
-BUSY = frozenset({429, 502, 503, 504})
+NOT_FOUND = 404
 TOO_LARGE = 413
 
 
@@ -53,7 +50,7 @@ class Sending:
 
     def run(self, source: Source) -> None:
         """Raises ServerError where the server cannot be used."""
-        self.server.expect("PUT", self.path, {})
+        self._open()
         known = Known(self._marks())
         found = source.found(self.order.wishes)
         chosen = choose(found, self.plan, known, self.report, lambda _: None)
@@ -69,6 +66,13 @@ class Sending:
         if self.plan.prune:
             prune(known, self.plan, self.report, self._delete)
         known.close()
+
+    def _open(self) -> None:
+        """Make the collection where it is missing, but not for a key that may not read what is in it."""
+        answer = self.server.ask("GET", f"{self.path}/items", limit=1)
+        if not answer.is_success and answer.status_code != NOT_FOUND:
+            raise ServerError(words_of(answer))
+        self.server.expect("PUT", self.path, {})
 
     def _delete(self, ids: list[str]) -> int:
         deleted: int = self.server.expect("POST", f"{self.path}/items/delete", {"ids": ids})["deleted"]

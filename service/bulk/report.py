@@ -71,6 +71,18 @@ class Report:
         return self.done + self.failed + sum(self.passed.values())
 
     @property
+    def settled(self) -> int:
+        """Files that were to be stored, and are or cannot be."""
+        return self.done + self.failed
+
+    @property
+    def expected(self) -> int | None:
+        """How many there are in all as far as is known: sidecars and what is no media do not count."""
+        if self.finished:
+            return self.settled
+        return None if self.total is None else max(self.total - sum(self.passed.values()), self.settled)
+
+    @property
     def rate(self) -> float:
         """Files stored in a second, since the beginning."""
         return self.stored / max(time.monotonic() - self.began, 1e-9)

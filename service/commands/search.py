@@ -42,6 +42,8 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+MARK = "ingest"
+
 
 def file_part(modality: str, path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
     """Raises ServerError where the file cannot be read."""
@@ -87,13 +89,11 @@ def filter_of(text: str | None) -> dict[str, Any] | None:
 
 
 def table_rows(results: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
-    """Rank, score, calibrated score, modality, id, and what else the metadata say."""
+    """Rank, score, calibrated score, modality, id, and the metadata without the mark of an ingest."""
     for rank, each in enumerate(results, start=1):
         calibrated = "" if each["calibrated"] is None else f"{each['calibrated']:.1f}"
-        metadata = {
-            k: v for k, v in (each.get("metadata") or {}).items() if k != "ingest" and v != each["id"]
-        }
-        said = ", ".join(f"{name}: {value}" for name, value in metadata.items())
+        metadata = each.get("metadata") or {}
+        said = ", ".join(f"{name}: {value}" for name, value in metadata.items() if name != MARK)
         segment = each.get("segment")
         where = f" {segment['start_s']:.1f}-{segment['end_s']:.1f} s" if segment else ""
         yield str(rank), f"{each['score']:.3f}", calibrated, each["modality"], f"{each['id']}{where}", said
