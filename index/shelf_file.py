@@ -28,13 +28,18 @@ _LENGTH_BYTES = 4
 
 
 class UnusableShelfError(Exception):
-    """The file is missing, truncated, altered or of another kind; SQLite has all that was in it."""
+    """The file is truncated, altered or of another kind; SQLite has all that was in it."""
+
+
+class MissingShelfError(UnusableShelfError):
+    """There is no file, as where a backup was made, or the process ended, before the first one was saved."""
 
 
 def save(shelf: AnyShelf, path: Path, generation: int) -> None:
-    """Write the (compacted) shelf in place of the one before, whole or not at all."""
+    """Write the (compacted) shelf in place of the one before, whole or not at all; its folder may be gone."""
     if isinstance(shelf, CompressedShelf):
         shelf.file.sync()
+    path.parent.mkdir(exist_ok=True)
     partial = beside(path)
     faiss.write_index(shelf.index, str(partial))
     text = json.dumps({"generation": generation, **_facts(shelf)}).encode()
@@ -53,10 +58,11 @@ def load(path: Path, dimension: int, newest: int) -> tuple[AnyShelf, int]:
     """Read a shelf and the generation it is a picture of, `newest` or an earlier one.
 
     Raises:
-        UnusableShelfError: there is no such file, or it is not what was saved.
+        MissingShelfError: there is no such file.
+        UnusableShelfError: it is not what was saved.
     """
     if not path.exists():
-        raise UnusableShelfError("there is none")
+        raise MissingShelfError("no file of it was saved")
     facts = _checked_facts(path)
     if facts["generation"] > newest:
         raise UnusableShelfError("it is newer than the database, which was put back from a copy")

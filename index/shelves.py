@@ -107,6 +107,7 @@ class Shelves:
         """Make another shelf of `rows` without touching the present one: flat, if it was shrunk to half."""
         compressed = isinstance(self.get(modality), CompressedShelf)
         if len(rows) > self._flat_limit // (2 if compressed else 1):
+            self._folder.mkdir(exist_ok=True)
             file = VectorFile.new(self._folder, modality, self._dimension)
             try:
                 return building.build(rows, present, file)
@@ -178,7 +179,8 @@ class Shelves:
         try:
             shelf, saved = shelf_file.load(self._path(modality), self._dimension, generation)
         except shelf_file.UnusableShelfError as reason:
-            log.warning("rebuilding the %s shelf in %s from SQLite: %s", modality, self._folder, reason)
+            level = logging.INFO if isinstance(reason, shelf_file.MissingShelfError) else logging.WARNING
+            log.log(level, "rebuilding the %s shelf in %s from SQLite: %s", modality, self._folder, reason)
             shelf = self._rebuilt(connection, modality)
             self._unsaved[modality] = max(len(shelf), 1)
             return shelf

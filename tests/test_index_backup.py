@@ -1,5 +1,6 @@
 """Backups made while the store is used, and what is restored from them."""
 
+import logging
 import shutil
 import threading
 import time
@@ -60,6 +61,18 @@ def test_what_was_restored_is_what_was_backed_up(filled, tmp_path):
         again.get("things").upsert([item("new", 1, media=b"new")])
         assert again.get("things").media("new")[0] == b"new"
         assert_picture_is_true(again.get("things"))
+
+
+def test_a_backup_of_a_running_store_is_restored_without_warnings(tmp_path, caplog):
+    """Shelves that were not saved yet are built of the rows, which is as it should be."""
+    with Store.open(tmp_path / "live") as store:
+        made, _ = store.create("things", **MODEL)
+        made.upsert([item(f"i{i}", i) for i in range(20)])
+        store.backup(tmp_path / "copy")
+    Store.restore(tmp_path / "copy", tmp_path / "data")
+    with Store.open(tmp_path / "data") as again:
+        assert len(again.get("things").search(vector(0), limit=100)) == 20
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
 def test_saved_shelves_are_part_of_a_backup(filled, tmp_path, caplog):

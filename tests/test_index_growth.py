@@ -252,6 +252,17 @@ def test_a_shelf_that_doubled_is_built_anew(growing):
     assert recall(growing, range(1300)) >= 0.95
 
 
+def test_a_shelf_grows_though_its_folder_was_removed(tmp_path):
+    """The folder is made again for the file of vectors."""
+    store, things = collection_in(tmp_path, dimension=DIMENSION, flat_limit=FLAT_LIMIT)
+    shutil.rmtree(tmp_path / "collections" / "things" / "shelves")
+    things.upsert(items(range(800)))
+    things.wait_for_growth()
+    assert structure(things) == COMPRESSED
+    assert_only(things, range(800))
+    store.close()
+
+
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
 def test_a_damaged_compressed_shelf_is_built_from_sqlite(tmp_path, caplog, damage):
     """It costs time, and nothing else."""
@@ -261,7 +272,8 @@ def test_a_damaged_compressed_shelf_is_built_from_sqlite(tmp_path, caplog, damag
     store.close()
     path = tmp_path / "collections" / "things" / "shelves" / "image.faiss"
     path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:-50])
-    store, things = collection_in(tmp_path, **words)
+    with caplog.at_level(logging.INFO, "index"):
+        store, things = collection_in(tmp_path, **words)
     assert "rebuilding the image shelf" in caplog.text
     assert structure(things) == COMPRESSED
     assert_only(things, range(800))

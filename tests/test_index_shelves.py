@@ -74,11 +74,38 @@ def test_a_truncated_file_is_noticed_and_the_shelf_rebuilt(filled, caplog, size)
 
 
 def test_a_missing_file_is_rebuilt(filled, caplog):
-    """FAISS files may be deleted at any time while the service is down."""
+    """FAISS files may be deleted at any time while the service is down; that is told, not warned of."""
     folder, found = filled
     shutil.rmtree(shelf_file(folder).parent)
-    assert_opens_the_same(folder, found)
+    with caplog.at_level(logging.INFO, "index"):
+        assert_opens_the_same(folder, found)
     assert "rebuilding the text shelf" in caplog.text
+    assert {each.levelname for each in caplog.records} == {"INFO"}
+
+
+def test_a_folder_that_is_removed_while_running_is_made_again(tmp_path, monkeypatch, caplog):
+    """The next save makes it, and the start after that loads from it."""
+    monkeypatch.setattr(shelves, "SAVE_ROWS", 1)
+    store, things = collection_in(tmp_path)
+    things.upsert([item("a", 1)])
+    shutil.rmtree(shelf_file(tmp_path).parent)
+    things.upsert([item("b", 2)])
+    assert shelf_file(tmp_path).is_file()
+    found = [hit.id for hit in things.search(vector(100), limit=100)]
+    store.close()
+    with caplog.at_level(logging.INFO, "index"):
+        assert_opens_the_same(tmp_path, found)
+    assert caplog.records == []
+
+
+def test_no_folder_is_made_where_the_collection_is_gone(tmp_path):
+    """What was removed as a whole does not come back as a folder without a database."""
+    store, things = collection_in(tmp_path)
+    things.upsert([item("a", 1)])
+    shutil.rmtree(tmp_path / "collections" / "things")
+    things._state._save(["image"])
+    assert not (tmp_path / "collections" / "things").exists()
+    store.close()
 
 
 def test_a_file_of_another_kind_is_rebuilt(filled, caplog):
@@ -136,10 +163,12 @@ def test_a_shelf_that_cannot_be_saved_fails_nothing(tmp_path, monkeypatch, caplo
     monkeypatch.setattr(shelves, "SAVE_ROWS", 1)
     store, things = collection_in(tmp_path)
     shelf_file(tmp_path).parent.rmdir()
+    shelf_file(tmp_path).parent.write_text("a file in its place")
     things.upsert([item("a", 1)])
     assert "could not save the image shelf" in caplog.text
     assert [hit.id for hit in things.search(vector(1))] == ["a"]
     store.close()
+    shelf_file(tmp_path).parent.unlink()
     store, things = collection_in(tmp_path)
     assert [hit.id for hit in things.search(vector(1))] == ["a"]
     store.close()
