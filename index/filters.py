@@ -9,9 +9,9 @@
 All of `must`, none of `must_not` and, where there is a `should`, at least one of it have to hold. A key with
 dots leads into nested objects ("camera.iso"), unless metadata has a key of just that name. Lists on the way
 stand for all their elements, and a condition holds if it holds for any of the values its key leads to; where
-that is none (missing, null, an empty list), only `"exists": false` holds. Numbers equal numbers (1 is 1.0),
-true and false are no numbers. A range of times looks at strings that are times, in UTC where they name no
-offset.
+that is none (missing, null, an empty list), only `"exists": false` holds. An object exists and passes no
+`match`, `except` included. Numbers equal numbers (1 is 1.0), true and false are no numbers. A range of times
+looks at strings that are times, in UTC where they name no offset.
 """
 
 import operator
