@@ -10,13 +10,18 @@ from contextlib import contextmanager
 from service.errors import OverloadedError
 from service.pace import Calm, Pace, retry_after_s
 
-# In a lasting overload: the items that may stand in line beside those in the lanes, in batches of one view
-# each. Two of them keep the encoder busy, so that callers wait less than twice as long as at full load.
-STANDING_BATCHES = 2
+# In a lasting overload: the batches of one view each that may be in the lanes and stand in line. One in line
+# keeps the encoder busy, so that callers wait less than twice as long as at full load.
+FEWEST_BATCHES = 3
 # A burst may fill the queue where it is done within this time.
-BURST_WAIT_S = 1.0
-# However many items they have: one request is in the encoder while the next one gets ready.
-FEWEST_REQUESTS = 2
+BURST_WAIT_S = 0.5
+# However many items they have: while one request is in a lane the next one gets ready.
+REQUESTS_PER_LANE = 2
+
+
+def standing(batch_views: int, lanes: int) -> int:
+    """Items of one view that may stand in line, and be encoded, in a lasting overload."""
+    return max(FEWEST_BATCHES, lanes + 1) * batch_views
 
 
 class Admission:
@@ -27,7 +32,8 @@ class Admission:
 
     def __init__(self, pace: Pace, queue_limit: int, max_wait_s: float = math.inf, lanes: int = 1) -> None:
         self.pace = pace
-        self._standing = (STANDING_BATCHES + lanes) * pace.batch_views
+        self._fewest_requests = REQUESTS_PER_LANE * lanes
+        self._standing = standing(pace.batch_views, lanes)
         self.queue_limit = queue_limit
         self.max_wait_s = max_wait_s
         self.admitted: Counter[str] = Counter()
@@ -63,10 +69,9 @@ class Admission:
         if wait_s > self.max_wait_s:
             said = f"which takes {wait_s:.1f} s and may take {self.max_wait_s:g} s"
             self._refuse(modality, said, wait_s - self.max_wait_s)
-        standing = self._standing
         too_much = wait_s > BURST_WAIT_S or self._calm.lasting(modality)
-        if waiting >= standing and self._requests[modality] >= FEWEST_REQUESTS and too_much:
-            self._refuse(modality, f"at most {standing} may while the overload lasts", wait_s / 2)
+        if waiting >= self._standing and self._requests[modality] >= self._fewest_requests and too_much:
+            self._refuse(modality, f"at most {self._standing} may while the overload lasts", wait_s / 2)
 
     def _refuse(self, modality: str, most: str, wait_s: float) -> None:
         waiting = self.admitted[modality]

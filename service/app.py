@@ -17,7 +17,6 @@ from service import errors, gallery, openapi, quick_routes
 from service.access import document, entry
 from service.access.gate import Gate
 from service.access.headers import SecurityHeaders
-from service.admission import STANDING_BATCHES
 from service.body_limit import BodyLimit
 from service.bulk.jobs import Jobs
 from service.departures import Departures
@@ -147,7 +146,7 @@ def create_app(  # noqa: PLR0913 - the parts of the house, each with a default
     )
     app.add_middleware(Gate, access=admission, metrics=engine.metrics)
     app.add_middleware(HeadRequests)
-    app.add_middleware(Door, requests=STANDING_BATCHES * settings.batch_views, metrics=engine.metrics)
+    app.add_middleware(Door, requests=engine.serving.standing, metrics=engine.metrics)
     app.add_middleware(RequestContext, metrics=engine.metrics, tracing=traces)
     if settings.cors_origins:
         app.add_middleware(

@@ -16,6 +16,7 @@ from models.machine import compute_threads, encode_lanes, use_threads
 from models.media.limits import Limits
 from models.modalities import MODALITIES, Modality
 from models.registry import entry_of
+from service.admission import standing
 from service.batch import Vector
 from service.batcher import Batcher, Encode
 from service.decoders import Decoders
@@ -64,6 +65,11 @@ class Serving:
         self.threads = settings.threads or compute_threads()
         self.lanes = settings.encode_lanes or encode_lanes(settings.device, self.threads)
         self._turn = threading.Semaphore(self.lanes)
+
+    @property
+    def standing(self) -> int:
+        """Inputs of one view that may stand in line while an overload lasts."""
+        return standing(self.settings.batch_views, self.lanes)
 
     @property
     def default(self) -> str:
