@@ -39,7 +39,7 @@ def mel_filters() -> torch.Tensor:
 def mel_bands() -> tuple[tuple[slice, torch.Tensor], ...]:
     """The filters, BAND at a time, with the bins that they hear: of all the others they are 0."""
     bands = []
-    for filters in mel_filters().split(BAND, dim=1):
+    for filters in torch.split(mel_filters(), BAND, dim=1):
         heard = filters.any(1).nonzero()
         bins = slice(int(heard.min()), int(heard.max()) + 1)
         bands.append((bins, filters[bins].contiguous()))
