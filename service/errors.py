@@ -152,7 +152,9 @@ CODES_OF_STATUS: Mapping[int, str] = MappingProxyType(
     }
 )
 # The parameter that these are about, wherever they come up.
-PARAMS: Mapping[type[Exception], str] = MappingProxyType({UnknownModelError: "model"})
+PARAMS: Mapping[type[Exception], str] = MappingProxyType(
+    {UnknownModelError: "model", index_errors.CursorError: "cursor"}
+)
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def fault_of_class(error: Exception, param: str | None) -> Fault:
             seconds = RETRY_AFTER_REPAIR_S if repair else str(getattr(error, "retry_after_s", RETRY_AFTER_S))
             headers = {"retry-after": seconds} if status in {429, 503, 507} else {}
             code: str = getattr(error, "code", Fault.code)
-            place = param or PARAMS.get(ancestor)
+            place = param or PARAMS.get(type(error))
             return Fault(status, getattr(error, "message", str(error)), kind, place, code, headers)
     log.error("unexpected error", exc_info=error, extra={"param": param})
     return Fault(500, UNKNOWN_ERROR, SERVER, param, "internal_error")

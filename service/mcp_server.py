@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 
 # Longer than any single answer should take, so that a tool never hangs.
 PATIENCE_S = 120.0
+UNAUTHORIZED = 401
 INSTRUCTIONS = (
     "Text, images, video, sound, depth, thermal pictures and movement in one space of vectors. "
     "Content is a string (text) or an object with one key: "
@@ -88,6 +89,8 @@ class Service:
             return answer
         told = answer.get("error") if isinstance(answer, dict) else None
         message = told.get("message") if isinstance(told, dict) else None
+        if response.status_code == UNAUTHORIZED:
+            message = f"{message} (`sensorium mcp` takes it with --api-key KEY or from SENSORIUM_API_KEY)"
         raise ToolError(message or f"the service answered {response.status_code}")
 
 
