@@ -1,121 +1,106 @@
-"""Batches side by side through one encoder: their order, their faults, and what is left when it ends."""
+"""Lanes: batches side by side where that is worth it, and nobody's fault is another's."""
 
+import asyncio
 import threading
 
 import numpy as np
-import pytest
-import torch
 
-import models
-from models.embedder import Views
-from models.machine import compute_threads
-from service.bulk.candidates import Candidate
-from service.bulk.lanes import Batch, Encoder, Lanes
-from service.bulk.pool import Answer
-from tests.small_embedder import small_embedder
-
-WAIT_S = 20.0
+from service.batcher import Batcher
+from service.errors import NotReadyError
+from tests.test_batcher import PATIENCE_S, submitted, until
 
 
-def batch(*numbers):
-    """Items of one view, which is their number."""
-    made = Batch()
-    for number in numbers:
-        views = Views(torch.tensor([float(number)]))
-        made.add(Answer(Candidate(str(number), str(number), None, "image"), views=views), views)
-    return made
+class Lanes:
+    """Doubles numbers, each batch when the gate opens; writes down batches and what was divided."""
+
+    def __init__(self):
+        self.begun, self.divided = [], []
+        self.gate = threading.Event()
+
+    def __call__(self, modality, views, _normalize):
+        numbers = [float(each.tensor[0, 0]) for each in views]
+        self.begun.append((modality, numbers))
+        assert self.gate.wait(PATIENCE_S)
+        if any(number < 0 for number in numbers):
+            raise RuntimeError("poisoned")
+        return np.array([[2 * number] for number in numbers], np.float32)
 
 
-def numbers(views):
-    return np.array([[float(each.tensor[0])] for each in views], np.float32)
+def run(scenario):
+    """`scenario(batcher, encoder)` with two lanes and batches of four."""
+
+    async def whole():
+        encoder = Lanes()
+        batcher = Batcher(encoder, queue_limit=100, batch_views=4, lanes=2, divide=encoder.divided.append)
+        batcher.start()
+        try:
+            return await asyncio.wait_for(scenario(batcher, encoder), PATIENCE_S)
+        finally:
+            encoder.gate.set()
+            await batcher.close()
+
+    return asyncio.run(whole())
 
 
-def flat(encoded):
-    return [
-        (answer.candidate.id, None if v is None else float(v[0]))
-        for _, b, vs in encoded
-        for answer, v in zip(b.answers, vs, strict=True)
-    ]
+def test_a_second_lane_opens_for_half_a_batch_and_shares_the_processors():
+    """One item alone has all processors; the next one waits, two are worth a lane, of half the processors."""
+
+    async def scenario(batcher, encoder):
+        first = submitted(batcher, [1])
+        await until(lambda: len(encoder.begun) == 1)
+        one = submitted(batcher, [2])
+        await asyncio.sleep(0.05)
+        assert len(encoder.begun) == 1
+        two = submitted(batcher, [3])
+        await until(lambda: len(encoder.begun) == 2)
+        encoder.gate.set()
+        vectors = await asyncio.gather(*first, *one, *two)
+        assert [float(vector[0]) for vector in vectors] == [2.0, 4.0, 6.0]
+        return encoder.begun, encoder.divided
+
+    begun, divided = run(scenario)
+    assert begun == [("text", [1.0]), ("text", [2.0, 3.0])]
+    assert divided == [1, 2]
 
 
-def test_two_lanes_encode_two_batches_at_once_and_give_them_in_order():
-    """Neither of two batches gets on unless the other is in the encoder too; what comes out is in order."""
-    both = threading.Barrier(2, timeout=WAIT_S)
+def test_another_modality_takes_the_free_lane():
+    """A lone picture does not wait for a sentence, nor for those that wait behind it."""
 
-    def encode(_, views):
-        both.wait()
-        return numbers(views)
+    async def scenario(batcher, encoder):
+        texts = submitted(batcher, [1])
+        await until(lambda: len(encoder.begun) == 1)
+        texts += submitted(batcher, [2])
+        pictures = submitted(batcher, [3], "image")
+        await until(lambda: len(encoder.begun) == 2)
+        encoder.gate.set()
+        await asyncio.gather(*texts, *pictures)
+        return encoder.begun[:2]
 
-    lanes = Lanes(Encoder(encode, lanes=2))
-    out = [each for n in range(6) for each in lanes.give("image", batch(2 * n, 2 * n + 1))]
-    out += lanes.encoded(0)
-    lanes.close()
-    assert flat(out) == [(str(n), float(n)) for n in range(12)]
-
-
-def test_no_more_than_one_batch_waits_for_the_lanes():
-    """With all lanes at work and one batch waiting, the next one is taken only when the first is done."""
-    go, begun = threading.Event(), []
-
-    def encode(_, views):
-        begun.append(len(views))
-        assert go.wait(WAIT_S)
-        return numbers(views)
-
-    lanes = Lanes(Encoder(encode))
-    first = list(lanes.give("image", batch(1)))
-    go.set()
-    second = list(lanes.give("image", batch(2)))
-    lanes.close()
-    assert (first, flat(second)[:1]) == ([], [("1", 1.0)])
+    assert run(scenario) == [("text", [1.0]), ("image", [3.0])]
 
 
-def test_a_batch_that_fails_is_encoded_one_by_one():
-    """An item whose numbers are of no use, or that the encoder breaks at, is None; its neighbours are not."""
+def test_a_poisoned_batch_leaves_the_other_lane_alone():
+    """Its items are tried one by one while the other lane's get their vectors."""
 
-    def encode(_, views):
-        rows = numbers(views)
-        if 3.0 in rows:
-            raise RuntimeError("cannot")
-        return np.where(rows == 2.0, np.nan, rows)
+    async def scenario(batcher, encoder):
+        good = submitted(batcher, [1, 2], "image")
+        bad = submitted(batcher, [-3, 4])
+        await until(lambda: len(encoder.begun) == 2)
+        encoder.gate.set()
+        return await asyncio.gather(*good, *bad, return_exceptions=True)
 
-    lanes = Lanes(Encoder(encode, lanes=2))
-    out = [*lanes.give("image", batch(1, 2, 3, 4)), *lanes.encoded(0)]
-    lanes.close()
-    assert flat(out) == [("1", 1.0), ("2", None), ("3", None), ("4", 4.0)]
-
-
-def test_what_the_encoder_raises_reaches_the_caller():
-    """An error that is not of the numbers ends the pass."""
-
-    def encode(_, views):
-        raise MemoryError(len(views))
-
-    lanes = Lanes(Encoder(encode))
-    with pytest.raises(MemoryError):
-        list(lanes.give("image", batch(1))) + list(lanes.encoded(0))
-    lanes.close()
+    first, second, poisoned, last = run(scenario)
+    assert [float(each[0]) for each in (first, second, last)] == [2.0, 4.0, 8.0]
+    assert str(poisoned) == "poisoned"
 
 
-def test_the_lanes_share_the_processors_and_give_the_same_vectors():
-    """Of a model's threads each lane has its part, and a lane's vectors are those of the bare encoder."""
-    embedder = small_embedder()
-    encoder = Encoder.of(embedder)
-    assert 1 <= encoder.lanes * encoder.threads <= max(compute_threads(), encoder.lanes)
-    small = models.load("sensorium-small", modalities=["image"])
-    view = small.prepare("image", small.senses["image"].sample())
-    expected = small.encode("image", [view] * 3)
-    seen = []
+def test_a_killed_task_leaves_nobody_waiting_in_either_lane():
+    """Both batches in the lanes and the one in line get NotReadyError."""
 
-    def encode(modality, views):
-        seen.append(torch.get_num_threads())
-        return small.encode(modality, views)
+    async def scenario(batcher, encoder):
+        jobs = submitted(batcher, range(10))
+        await until(lambda: len(encoder.begun) == 2)
+        batcher._task.cancel()
+        return await asyncio.gather(*jobs, return_exceptions=True)
 
-    lanes = Lanes(Encoder(encode, lanes=2, threads=1))
-    made = Batch()
-    for _ in range(3):
-        made.add(Answer(Candidate("a", "a", None, "image"), views=view), view)
-    (encoded,) = [*lanes.give("image", made), *lanes.encoded(0)]
-    lanes.close()
-    np.testing.assert_allclose(np.stack(encoded[2]), expected, atol=1e-6)
-    assert seen == [1]
+    assert [type(result) for result in run(scenario)] == [NotReadyError] * 10
