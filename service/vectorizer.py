@@ -122,8 +122,7 @@ class Vectorizer:
         """What `embed` gives for each; together, as a thread and a task for each cost more than a text."""
         try:
             self.embedder.tower("text")
-            with span("decode", modality="text"):
-                items = await self._prepared(parts)
+            items = await self._prepared(parts)
             outcomes = await self.batcher.submit_all("text", items, normalize=normalize)
         except LocatedError:
             raise
@@ -176,7 +175,8 @@ class Vectorizer:
             if left.is_set():
                 break
             try:
-                items.append(self._prepare(cast("Text | Tokens", part.content)))
+                with span("decode", modality="text"):
+                    items.append(self._prepare(cast("Text | Tokens", part.content)))
             except Exception as error:
                 raise LocatedError(error, part.where) from error
         return items
