@@ -3,8 +3,9 @@
 `python -m bench.ingest [--images 5000] [--sounds 1000]`: JPEGs and WAVs from procedural pictures and sounds,
 the model of the package, a data folder on this disk. Three rates for each modality, in items a second:
 
-  bare    `Embedder.encode` on prepared tensors: no file is read, nothing stored
-  bound   what these cores could do at best, were decoding, preparing and encoding all there is to do
+  bare    `Embedder.encode` on prepared tensors, all threads at one batch: no file is read, nothing stored
+  bound   what these cores could do at best, were decoding, preparing and encoding all there is to do, and
+          no thread ever to wait for another
   ingest  the whole: files read, hashed, decoded, encoded, originals and vectors stored durably
 """
 
@@ -29,6 +30,7 @@ from PIL import Image
 import models
 from index import Store
 from models import Embedder
+from models.machine import compute_threads, use_threads
 from models.media.limits import DEFAULT_LIMITS
 from models.preparer import Preparer
 from service.bulk.choosing import Plan
@@ -43,6 +45,7 @@ SECONDS, RATE_HZ = 5.0, 16_000
 SAMPLE = 64  # files that are decoded for the bare encoder
 BATCH_VIEWS = 32
 BARE_S = 4.0
+ALONE_S = 1.0
 
 
 def picture(rng: np.random.Generator) -> bytes:
@@ -79,7 +82,7 @@ def write(folder: Path, make: Callable[[np.random.Generator], bytes], ending: st
 
 @dataclass(frozen=True)
 class Bare:
-    """Items a second of the encoder alone, and seconds of processor time per item of both steps."""
+    """Items a second of the encoder alone, and seconds of one processor per item of both steps."""
 
     rate: float
     prepare_s: float
@@ -90,19 +93,37 @@ class Bare:
         return len(os.sched_getaffinity(0)) / (self.prepare_s + self.encode_s)
 
 
-def bare(embedder: Embedder, modality: str, folder: Path) -> Bare:
-    files = sorted(folder.iterdir())[:SAMPLE]
+def alone_s(work: Callable[[], object]) -> float:
+    """Seconds of processor time in one thread, which waits for no other."""
+    threads, times = compute_threads(), 0
+    use_threads(1)
+    work()
     began = time.process_time()
-    views = [embedder.prepare(modality, embedder.decode(modality, path.read_bytes())) for path in files]
-    prepare_s = (time.process_time() - began) / len(views)
+    while time.process_time() - began < ALONE_S:
+        work()
+        times += 1
+    used = (time.process_time() - began) / times
+    use_threads(threads)
+    return used
+
+
+def bare(embedder: Embedder, modality: str, folder: Path) -> Bare:
+    files = [path.read_bytes() for path in sorted(folder.iterdir())[:SAMPLE]]
+    views = [embedder.prepare(modality, embedder.decode(modality, data)) for data in files]
     size = max(1, BATCH_VIEWS // len(views[0].tensor))
-    endless, count = cycle(views), 0
-    embedder.encode(modality, views[:size])
-    began, used = time.perf_counter(), time.process_time()
-    while time.perf_counter() - began < BARE_S:
+    endless, unread, count = cycle(views), cycle(files), 0
+
+    def encode() -> None:
         embedder.encode(modality, list(islice(endless, size)))
+
+    encode()
+    began = time.perf_counter()
+    while time.perf_counter() - began < BARE_S:
+        encode()
         count += size
-    return Bare(count / (time.perf_counter() - began), prepare_s, (time.process_time() - used) / count)
+    rate = count / (time.perf_counter() - began)
+    prepare_s = alone_s(lambda: embedder.prepare(modality, embedder.decode(modality, next(unread))))
+    return Bare(rate, prepare_s, alone_s(encode) / size)
 
 
 def ingest(embedder: Embedder, folder: Path, data: Path, workers: int | None) -> float:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -125,6 +127,26 @@ def test_more_files_than_a_request_takes_come_in_several(serve, tmp_path):
     assert "70 stored (70 text), 0 unchanged, 1 failed" in done.stderr
     assert "long.wav: " in done.stderr
     assert client.get("/v1/collections/things").json()["items"] == {"text": 70}
+
+
+TWICE = """
+import os, signal, time
+from concurrent.futures import ThreadPoolExecutor
+from service.commands.ingest import stopped_by_ctrl_c
+
+with stopped_by_ctrl_c() as stop:
+    ThreadPoolExecutor(1).submit(time.sleep, 600)
+    os.kill(os.getpid(), signal.SIGINT)
+    print("asked" if stop.is_set() else "not asked", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(600)
+"""
+
+
+def test_a_second_ctrl_c_waits_for_no_batch():
+    """The first one asks; the second one ends the process, whatever its threads are at."""
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, timeout=60, check=False)
+    assert (done.stdout, done.returncode) == (b"asked\n", 130)
 
 
 def test_what_cannot_begin_is_said(tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import typer
 from service.commands.options import DataDir, Key, Server, settings_from
 
 INTERRUPTED = 130
+SHOW_CURSOR = b"\x1b[?25h"  # which the bar has hidden
 
 
 def one_way(server: str | None, data_dir: Path | None) -> None:
@@ -26,12 +29,18 @@ def one_way(server: str | None, data_dir: Path | None) -> None:
 
 @contextlib.contextmanager
 def stopped_by_ctrl_c() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C (or SIGTERM) sets; the second one ends the program as usual."""
+    """An event that the first Ctrl-C (or SIGTERM) sets; the second one ends the program at once.
+
+    What is stored is durable at any moment, and the batches in the encoder would be waited for.
+    """
     stop = threading.Event()
 
-    def ask(number: int, _: FrameType | None) -> None:
+    def ask(_: int, __: FrameType | None) -> None:
+        if stop.is_set():
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), SHOW_CURSOR)
+            os._exit(INTERRUPTED)
         stop.set()
-        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
