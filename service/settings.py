@@ -168,11 +168,6 @@ class Settings(BaseSettings):
         default="json", description="log lines as JSON objects, or as text for people"
     )
 
-    @field_validator("allowed_hosts", mode="before")
-    @classmethod
-    def _split_hosts(cls, value: object) -> object:
-        return split(value) if isinstance(value, str) else value
-
     @field_validator("rate_limit", mode="before")
     @classmethod
     def _rate(cls, value: object) -> object:
@@ -185,11 +180,6 @@ class Settings(BaseSettings):
             Keyring(value.get_secret_value())
         return value
 
-    @field_validator("forwarded_allow_ips", mode="before")
-    @classmethod
-    def _split_proxies(cls, value: object) -> object:
-        return split(value) if isinstance(value, str) else value
-
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -200,11 +190,6 @@ class Settings(BaseSettings):
                 raise ValueError(f"{error}; accepted is a list such as 127.0.0.1,10.0.0.0/8,::1") from error
         return given
 
-    @field_validator("ingest_roots", mode="before")
-    @classmethod
-    def _split_roots(cls, value: object) -> object:
-        return split(value) if isinstance(value, str) else value
-
     @field_validator("modalities", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -212,7 +197,16 @@ class Settings(BaseSettings):
             return value
         return split(value) or None
 
-    @field_validator("bound", "cors_origins", "models", "fetch_hosts", mode="before")
+    @field_validator(
+        "bound",
+        "cors_origins",
+        "models",
+        "fetch_hosts",
+        "allowed_hosts",
+        "forwarded_allow_ips",
+        "ingest_roots",
+        mode="before",
+    )
     @classmethod
     def _split_all(cls, value: object) -> object:
         return split(value) if isinstance(value, str) else value

@@ -38,11 +38,11 @@ def views(number, count=1):
     return Views(torch.full((count, 1), float(number)))
 
 
-def run(scenario, **options):
+def run(scenario, encoder=None, **options):
     """Run `scenario(batcher, encoder)` with a started batcher; it fails where anything hangs."""
+    encoder = encoder or Encoder()
 
     async def whole():
-        encoder = Encoder()
         batcher = Batcher(encoder, **{"queue_limit": 100, "batch_views": 4, **options})
         batcher.start()
         try:

@@ -73,3 +73,40 @@ def test_many_inside_are_no_reason_by_themselves():
         return await asked(door)
 
     assert asyncio.run(crowded(False, scenario)) is None
+
+
+def test_many_refusals_come_late(monkeypatch):
+    """Fifty a second are told at once; those beyond are held back, and do not count as inside meanwhile."""
+    monkeypatch.setattr("service.door.PAUSE_S", 0.2)
+    told = []
+
+    async def refusing(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 429, "headers": []})
+        told.append(door._inside)
+
+    door = Door(refusing, 2, Metrics())
+
+    async def scenario():
+        callers = [asyncio.ensure_future(asked(door)) for _ in range(70)]
+        await asyncio.sleep(0.05)
+        prompt = len(told)
+        await asyncio.gather(*callers)
+        return prompt
+
+    assert 50 <= asyncio.run(scenario()) < 60
+    assert len(told) == 70
+    assert door._inside == 0
+
+
+def test_other_answers_are_never_held_back(monkeypatch):
+    """However many there are, a 200 or 503 passes at once."""
+    monkeypatch.setattr("service.door.PAUSE_S", 1000.0)
+
+    async def answering(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+
+    async def scenario():
+        door = Door(answering, 2, Metrics())
+        return await asyncio.gather(*(asked(door) for _ in range(200)))
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 30)) == [(503, {})] * 200

@@ -5,9 +5,8 @@ import threading
 
 import numpy as np
 
-from service.batcher import Batcher
 from service.errors import NotReadyError
-from tests.test_batcher import PATIENCE_S, submitted, until
+from tests.test_batcher import PATIENCE_S, run, submitted, until
 
 
 class Lanes:
@@ -26,20 +25,10 @@ class Lanes:
         return np.array([[2 * number] for number in numbers], np.float32)
 
 
-def run(scenario):
+def in_two_lanes(scenario):
     """`scenario(batcher, encoder)` with two lanes and batches of four."""
-
-    async def whole():
-        encoder = Lanes()
-        batcher = Batcher(encoder, queue_limit=100, batch_views=4, lanes=2, divide=encoder.divided.append)
-        batcher.start()
-        try:
-            return await asyncio.wait_for(scenario(batcher, encoder), PATIENCE_S)
-        finally:
-            encoder.gate.set()
-            await batcher.close()
-
-    return asyncio.run(whole())
+    encoder = Lanes()
+    return run(scenario, encoder, lanes=2, divide=encoder.divided.append)
 
 
 def test_a_second_lane_opens_for_half_a_batch_and_shares_the_processors():
@@ -58,7 +47,7 @@ def test_a_second_lane_opens_for_half_a_batch_and_shares_the_processors():
         assert [float(vector[0]) for vector in vectors] == [2.0, 4.0, 6.0]
         return encoder.begun, encoder.divided
 
-    begun, divided = run(scenario)
+    begun, divided = in_two_lanes(scenario)
     assert begun == [("text", [1.0]), ("text", [2.0, 3.0])]
     assert divided == [1, 2]
 
@@ -76,7 +65,7 @@ def test_another_modality_takes_the_free_lane():
         await asyncio.gather(*texts, *pictures)
         return encoder.begun[:2]
 
-    assert run(scenario) == [("text", [1.0]), ("image", [3.0])]
+    assert in_two_lanes(scenario) == [("text", [1.0]), ("image", [3.0])]
 
 
 def test_a_poisoned_batch_leaves_the_other_lane_alone():
@@ -89,7 +78,7 @@ def test_a_poisoned_batch_leaves_the_other_lane_alone():
         encoder.gate.set()
         return await asyncio.gather(*good, *bad, return_exceptions=True)
 
-    first, second, poisoned, last = run(scenario)
+    first, second, poisoned, last = in_two_lanes(scenario)
     assert [float(each[0]) for each in (first, second, last)] == [2.0, 4.0, 8.0]
     assert str(poisoned) == "poisoned"
 
@@ -103,4 +92,4 @@ def test_a_killed_task_leaves_nobody_waiting_in_either_lane():
         batcher._task.cancel()
         return await asyncio.gather(*jobs, return_exceptions=True)
 
-    assert [type(result) for result in run(scenario)] == [NotReadyError] * 10
+    assert [type(result) for result in in_two_lanes(scenario)] == [NotReadyError] * 10

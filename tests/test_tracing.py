@@ -1,5 +1,6 @@
 """Traces: one span for each thing that happens to a request, and nothing at all where nobody asked."""
 
+import asyncio
 import itertools
 import os
 import subprocess
@@ -16,9 +17,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from index import Store
 from service.app import create_app
+from service.errors import NotReadyError
 from service.settings import Settings
-from service.tracing import Tracing, tracing_from, wanted
+from service.tracing import _REQUEST, Tracing, tracing_from, wanted
 from tests.small_embedder import small_embedder
+from tests.test_batcher import entered, run, submitted
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -149,3 +152,22 @@ def test_the_console_exporter_shows_what_was_answered(tmp_path):
     done = run_program(tmp_path, OTEL_TRACES_EXPORTER="console", OTEL_SERVICE_NAME="zoo")
     assert '"name": "GET /v1/models"' in done.stdout, done.stderr
     assert '"service.name": "zoo"' in done.stdout
+
+
+def test_what_no_batch_took_has_no_spans_and_its_own_error():
+    """Traced or not, those in line when the encoders stop get NotReadyError."""
+
+    async def scenario(batcher, encoder):
+        provider = TracerProvider()
+        tracer = provider.get_tracer("test")
+        with tracer.start_as_current_span("request") as top:
+            _REQUEST.set((tracer, top))
+            encoder.gate.clear()
+            running = submitted(batcher, [1])
+            await entered(encoder)
+            queued = submitted(batcher, [2])
+            await asyncio.sleep(0)
+            batcher._task.cancel()
+            return await asyncio.gather(*running, *queued, return_exceptions=True)
+
+    assert [type(each) for each in run(scenario)] == [NotReadyError] * 2

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from service.commands.options import DataDir, Key, Server, settings_from
+from service.unreadable import plain
 
 INTERRUPTED = 130
 SHOW_CURSOR = b"\x1b[?25h"  # which the bar has hidden
@@ -126,5 +127,5 @@ def _run(work: Callable[[], None], told: Any, *, quiet: bool) -> str | None:
         with shown(told, quiet=quiet):
             work()
     except (ServerError, SensoriumError, StoreError, OSError) as error:
-        return str(error)
+        return plain(error)
     return None
