@@ -98,12 +98,15 @@ def namespace(data, uid, *command):
 
 
 def usable_uid(data):
-    """The container's user, or root without capabilities where that user cannot reach the interpreter."""
+    """The container's user, or root without capabilities where that user may not read this folder."""
     if os.name != "posix" or os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("setpriv")):
         pytest.skip("needs root, unshare and setpriv")
     for uid in (UID, 0):
         os.chown(data, uid, uid)
-        run = subprocess.run(namespace(data, uid, sys.executable, "-c", ""), capture_output=True, check=False)
+        reading = namespace(data, uid, sys.executable, "-c", "import service")
+        run = subprocess.run(
+            reading, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT, capture_output=True, check=False
+        )
         if run.returncode == 0:
             return uid
     pytest.skip(f"no namespace of our own here: {run.stderr.decode()}")
