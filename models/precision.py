@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from models.errors import ParameterError
+from models.instructions import NATIVE_BF16, NATIVE_INT8, processor_has
 from models.precision_layers import Bf16Linear, Int8Linear, ItemByItem, ItemWise, Linear
 
 log = logging.getLogger(__name__)
@@ -21,31 +22,23 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
 )
 ON_CPU = ("fp32", "bf16", "int8")
 ON_GPU = ("fp32", "bf16", "fp16")
-NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
-NATIVE_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 Fill: TypeAlias = Callable[[str, nn.Module], None]
 Packed: TypeAlias = type[Bf16Linear] | type[Int8Linear]
-
-
-def _processor_has(*names: str) -> bool:
-    """Whether the processor has any of these instruction sets, and torch the library that uses them."""
-    able = torch.cpu.get_capabilities()
-    return torch._C._has_mkldnn and any(able.get(name) for name in names)  # noqa: SLF001 - untyped elsewhere
 
 
 def precisions(device: str = "cpu") -> tuple[str, ...]:
     """What can be asked for on `device` of this machine, beside `auto`."""
     if torch.device(device).type == "cuda":
         return ON_GPU
-    return tuple(name for name in ON_CPU if name != "int8" or _processor_has(*NATIVE_INT8))
+    return tuple(name for name in ON_CPU if name != "int8" or processor_has(*NATIVE_INT8))
 
 
 def _fastest(device: str) -> str:
     """The fastest that keeps the vectors (cosine of .999): half the bits where they are native."""
     if torch.device(device).type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if _processor_has(*NATIVE_BF16) else "fp32"
+    return "bf16" if processor_has(*NATIVE_BF16) else "fp32"
 
 
 def expect_precision(name: str, device: str = "cpu") -> None:
@@ -76,7 +69,7 @@ def _packed(precision: str, device: str) -> Packed | None:
         return None
     if precision == "int8":
         return Int8Linear
-    return Bf16Linear if precision == "bf16" and _processor_has(*NATIVE_BF16) else None
+    return Bf16Linear if precision == "bf16" and processor_has(*NATIVE_BF16) else None
 
 
 def dtype_of(

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.instructions import NATIVE_BF16, processor_has
+
 ACTIVATION_STEPS = 255  # of 8 bits, between an item's smallest and largest value
 WEIGHT_STEPS = 127  # on either side of zero
 MIDDLE = 128  # the level that means zero where both sides are alike
@@ -28,11 +30,13 @@ class Linear(nn.Linear):
     """(n, .., before) -> (n, .., after): x W^T + b, then GELU where `gelu`.
 
     `uneven`: some rows of its input are much larger than others, as behind a GELU; int8 scales each alone.
+    `halved`: what reads its output takes bfloat16 as well, and is faster with it.
     """
 
-    def __init__(self, before: int, after: int, *, uneven: bool = False) -> None:
+    def __init__(self, before: int, after: int, *, uneven: bool = False, halved: bool = False) -> None:
         super().__init__(before, after)
         self.uneven = uneven
+        self.halved = halved
 
     def forward(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
         y = functional.linear(x, self.weight, self.bias)
@@ -62,8 +66,9 @@ def _levels(x: torch.Tensor, step: float, zero: int) -> torch.Tensor:
 
 
 class Int8Linear(nn.Module):
-    """A Linear with a weight of 8 bits, one scale per output; takes and gives float32.
+    """A Linear with a weight of 8 bits, one scale per output; takes float32 and gives it.
 
+    Where bfloat16 will do (`halved`) and the processor multiplies it, it gives that.
     Activations are rounded to 8 bits over the range of their own item, or row where these are uneven, so that
     a vector does not depend on its neighbours in the batch (torch.ao's dynamic quantisation, whose range is
     that of the whole batch, would make it).
@@ -73,6 +78,8 @@ class Int8Linear(nn.Module):
         super().__init__()
         weight = linear.weight.detach().float()
         self.uneven = linear.uneven
+        halved = linear.halved and processor_has(*NATIVE_BF16)
+        self.gives = torch.bfloat16 if halved else torch.float32
         self.scales = (weight.abs().amax(1) / WEIGHT_STEPS).clamp_min(SMALLEST_STEP)
         self.zeros = torch.zeros(len(weight), dtype=torch.int64)
         steps = (weight / self.scales[:, None]).round().to(torch.int8)
@@ -103,9 +110,7 @@ class Int8Linear(nn.Module):
         self, levels: torch.Tensor, step: float, zero: int, bias: torch.Tensor | None, after: After
     ) -> torch.Tensor:
         left, right = (levels, step, zero), (self.weight, self.scales, self.zeros)
-        y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
-            *left, *right, bias, 1.0, 0, torch.float32, *after
-        )
+        y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(*left, *right, bias, 1.0, 0, self.gives, *after)
         return y
 
 

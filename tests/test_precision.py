@@ -8,6 +8,7 @@ import models
 from models.errors import ParameterError
 from models.footprint import needed_bytes
 from models.precision import precisions, resolve
+from models.precision_attention import attend_in_bf16
 from models.precision_layers import Bf16Linear, Int8Linear, Linear
 from models.small.assemble import TAKES
 from tests import reference_weights
@@ -141,3 +142,20 @@ def test_fewer_bits_need_less_memory():
     """What a server asks for before it loads."""
     needed = [needed_bytes("imagebind-huge", precision=name) for name in ("fp32", "bf16")]
     assert needed[0] == 2 * needed[1]
+
+
+@pytest.mark.parametrize("extra", [False, True])
+def test_attention_of_16_bits_is_near_the_exact_one(extra):
+    """Softmax over keys that share a large offset, with the extra key and without; alone as among others."""
+    torch.manual_seed(0)
+    qkv, more = torch.randn(3, 21, 96), (torch.randn(1, 32), torch.randn(1, 32))
+    qkv[..., 32:64] += 20
+    given = qkv.bfloat16()
+    q, k, v = given.float().chunk(3, dim=-1)
+    if extra:
+        k, v = (torch.cat([x, one.expand(3, 1, 32)], 1) for x, one in zip((k, v), more, strict=True))
+    q, k, v = (x.unflatten(-1, (4, 8)).transpose(1, 2) for x in (q, k, v))
+    exact = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    got = attend_in_bf16(given, 4, more if extra else None)
+    assert torch.nn.functional.cosine_similarity(got.float(), exact, dim=-1).min() > 0.9995
+    assert torch.equal(attend_in_bf16(given[1:2], 4, more if extra else None), got[1:2])

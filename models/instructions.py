@@ -1,0 +1,14 @@
+"""Instruction sets of this processor that multiply numbers of few bits."""
+
+from __future__ import annotations
+
+import torch
+
+NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
+NATIVE_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8")
+
+
+def processor_has(*names: str) -> bool:
+    """Whether the processor has any of these instruction sets, and torch the library that uses them."""
+    able = torch.cpu.get_capabilities()
+    return torch._C._has_mkldnn and any(able.get(name) for name in names)  # noqa: SLF001 - untyped elsewhere
