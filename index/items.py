@@ -54,7 +54,8 @@ class StoredItem:
     """An item as the collection holds it.
 
     `created_at` is when the id was first stored (UTC). `segments` are those of the rows, in their order.
-    `vector`, where asked for, is the unit vector of the only row, or the unit mean of several.
+    `vector`, where asked for, is the unit vector of its one row that is of no segment, so of the whole; where
+    there is no such row, or several, the unit mean of all.
     """
 
     id: str

@@ -230,10 +230,16 @@ def _stored(
             json.loads(metadata),
             time_of(created_us),
             tuple(segments[seq]),
-            _mean(vectors[seq]) if with_vector else None,
+            _whole(segments[seq], vectors[seq]) if with_vector else None,
         )
         for seq, identifier, modality, metadata, created_us in found
     ]
+
+
+def _whole(segments: Sequence[Segment | None], vectors: list[Vector]) -> Vector:
+    """Give the one vector that is of no segment; where there is none, or several, the mean of all."""
+    wholes = [vector for segment, vector in zip(segments, vectors, strict=True) if segment is None]
+    return wholes[0] if len(wholes) == 1 else _mean(vectors)
 
 
 def _mean(vectors: list[Vector]) -> Vector:

@@ -18,7 +18,7 @@ from index import errors, media, reads, schema, soundness, towers, validation
 from index.backup import COLLECTIONS, DATABASE, MEDIA, SHELVES, is_collection
 from index.database import Database
 from index.durable import lock_folder, sync_folder
-from index.items import Vector
+from index.items import Row, Segment
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,9 @@ _SAME = " AND ".join(
 )
 _CHANGED = f"SELECT seq FROM items AS new WHERE NOT EXISTS (SELECT 1 FROM old.items AS old WHERE {_SAME})"  # noqa: S608 - constants
 _PENDING = (
-    "SELECT seq, id, modality, media, params, (SELECT count(*) FROM old.rows WHERE item = seq) "
+    "SELECT seq, id, modality, media, params, "
+    "(SELECT json_group_array(json_array(start_s, end_s)) FROM "
+    "(SELECT start_s, end_s FROM old.rows WHERE item = seq ORDER BY row)) "
     "FROM old.items AS old WHERE seq > ? AND NOT EXISTS (SELECT 1 FROM items AS new WHERE new.seq = old.seq) "
     "ORDER BY seq LIMIT ?"
 )
@@ -40,7 +42,7 @@ _PENDING = (
 class Source:
     """What an item was made of: `path` of its media (None where none were kept), what the decoder was told.
 
-    `rows` is how many vectors it has.
+    `segments`: what its vectors are of, in their order; None is the whole.
     """
 
     seq: int
@@ -48,7 +50,7 @@ class Source:
     modality: str
     path: Path | None
     params: Mapping[str, Any]
-    rows: int
+    segments: tuple[Segment | None, ...]
 
     def media(self) -> bytes:
         """Read the media.
@@ -91,19 +93,27 @@ class Reembedding:
             after = found[-1][0]
             yield [self._source(*row) for row in found]
 
-    def put(self, made: Sequence[tuple[Source, Vector]]) -> None:
-        """Store new vectors, shape (dim,), in one transaction, durable on return."""
+    def put(self, made: Sequence[tuple[Source, Sequence[Row]]]) -> None:
+        """Store new vectors in place of each item's, in one transaction, durable on return."""
         dimension = int(reads.facts(self._growing)["dimension"])
         self._growing.execute("BEGIN IMMEDIATE")
         with _settled(self._growing):
-            for source, vector in made:
-                stored = validation.unit_vector(vector, dimension).astype("<f4").tobytes()
+            for source, rows in made:
                 columns = "seq, id, modality, metadata, checksum, media, media_type, created_us, params"
                 query = f"INSERT INTO items ({columns}) SELECT {columns} FROM old.items WHERE seq = ?"  # noqa: S608 - constants
                 self._growing.execute(query, (source.seq,))
-                self._growing.execute(
-                    "INSERT INTO rows (item, checksum, vector) VALUES (?1, crc32(?2), ?2)",
-                    (source.seq, stored),
+                self._growing.executemany(
+                    "INSERT INTO rows (item, start_s, end_s, checksum, vector) "
+                    "VALUES (?1, ?2, ?3, crc32(?4), ?4)",
+                    [
+                        (
+                            source.seq,
+                            row.segment and row.segment.start_s,
+                            row.segment and row.segment.end_s,
+                            validation.unit_vector(row.vector, dimension).astype("<f4").tobytes(),
+                        )
+                        for row in rows
+                    ],
                 )
 
     def finish(self) -> None:
@@ -121,10 +131,11 @@ class Reembedding:
         self.finished = True
 
     def _source(  # noqa: PLR0913, PLR0917 - the columns
-        self, seq: int, identifier: str, modality: str, name: str | None, params: str | None, rows: int
+        self, seq: int, identifier: str, modality: str, name: str | None, params: str | None, bounds: str
     ) -> Source:
         path = None if name is None else self._folder / MEDIA / name[:2] / name
-        return Source(seq, identifier, modality, path, json.loads(params or "{}"), rows)
+        segments = tuple(None if start is None else Segment(start, end) for start, end in json.loads(bounds))
+        return Source(seq, identifier, modality, path, json.loads(params or "{}"), segments)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from models.embedder import Embedder
 from models.errors import SensoriumError
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import Modality
+from models.segments import Cutting
 from service.body_limit import SMALL
 from service.daemon import in_daemon_thread
 from service.decoders import Decoders
@@ -51,6 +52,11 @@ def limits_of(settings: Settings) -> Limits:
         audio_s=settings.max_audio_s,
         video_s=settings.max_video_s,
     )
+
+
+def cutting_of(settings: Settings) -> Cutting:
+    """How long recordings are cut under these settings."""
+    return Cutting(settings.segment_s, settings.max_segments)
 
 
 def opened(folder: Path) -> Store:

@@ -8,17 +8,19 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from index import Collection, Item, Row
+from index import Collection, Item, Row, Segment
 from index import errors as index_errors
 from index.towers import mismatch
+from models.segments import Cutting, Span
+from service.batch import Vector
 from service.drafts import Draft, Refused
-from service.engine import Engine
+from service.engine import Engine, cutting_of
 from service.errors import LocatedError, fault_of
 from service.fetching.fetched import fetched_drafts
 from service.media_types import served_type
 from service.parts import Media, Part, Senses, Text
 from service.serving import Served
-from service.vectorizer import Embedded
+from service.vectorizer import Embedded, EmbeddedSegment
 
 WEIGHT = "weight"
 
@@ -63,12 +65,28 @@ def params_of(part: Part) -> dict[str, Any]:
     return params if part.weight == 1.0 else {**params, WEIGHT: part.weight}
 
 
-def item_of(draft: Draft, embedded: Embedded, senses: Senses) -> Item:
+def rows_of(whole: Vector, segments: Sequence[tuple[Span, Vector]]) -> tuple[Row, ...]:
+    """The row of the whole, which stands first, and those of its segments."""
+    return (
+        Row(whole),
+        *(Row(vector, Segment(span.start_s, span.end_s)) for span, vector in segments),
+    )
+
+
+def notes_of(segments: Sequence[EmbeddedSegment]) -> tuple[str, ...]:
+    """What a caller is told of the segments of a recording."""
+    if not segments:
+        return ()
+    longest = max(each.span.end_s - each.span.start_s for each in segments)
+    return (f"{len(segments)} segments of {longest:.1f} s are found by themselves",)
+
+
+def item_of(draft: Draft, embedded: Embedded, segments: Sequence[EmbeddedSegment], senses: Senses) -> Item:
     media, media_type = original_of(draft.part, senses)
     return Item(
         id=draft.id,
         modality=embedded.modality,
-        rows=(Row(embedded.vector),),
+        rows=rows_of(embedded.vector, [(each.span, each.vector) for each in segments]),
         metadata=draft.metadata,
         media=media,
         media_type=media_type,
@@ -76,14 +94,15 @@ def item_of(draft: Draft, embedded: Embedded, senses: Senses) -> Item:
     )
 
 
-async def embed(model: Served, draft: Draft | Refused) -> Made | Refused:
+async def embed(model: Served, draft: Draft | Refused, cutting: Cutting) -> Made | Refused:
     if isinstance(draft, Refused):
         return draft
     try:
-        embedded = await model.vectorizer.embed(draft.part)
+        embedded, segments = await model.vectorizer.embed_item(draft.part, cutting)
     except LocatedError as error:
         return refusal(draft, error)
-    return Made(draft, item_of(draft, embedded, model.embedder.senses), embedded.notes)
+    item = item_of(draft, embedded, segments, model.embedder.senses)
+    return Made(draft, item, (*embedded.notes, *notes_of(segments)))
 
 
 def check(collection: Collection, made: Made | Refused, strangers: AbstractSet[str]) -> Made | Refused:
@@ -121,9 +140,9 @@ async def ingest(
     """Embed and write what can be; the others' neighbours are not touched. Raises OverloadedError."""
     drafts = await fetched_drafts(drafts, engine.fetcher)
     parts = [draft.part for draft in drafts if isinstance(draft, Draft)]
-    model = engine.model_of(collection)
+    model, cutting = engine.model_of(collection), cutting_of(engine.settings)
     with model.vectorizer.admission(parts):
-        embedded = await asyncio.gather(*(embed(model, draft) for draft in drafts))
+        embedded = await asyncio.gather(*(embed(model, draft, cutting) for draft in drafts))
     bound = model.embedder.bound
     strangers = await engine.in_index(collection.strangers, bound) if bound else set[str]()
     checked = [check(collection, each, strangers) for each in embedded]

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from index.errors import StoreError
+from index.items import Row, Segment
 from index.reembedding import Reembedding, Source, reembedding
-from models.embedder import Embedder
+from models.embedder import Embedder, Views
 from models.errors import MediaError, SensoriumError
 from models.samples import Sample
+from models.segments import Span, prepared
 from service.engine import limits_of
 from service.ingest import WEIGHT
 from service.loading import load_model
@@ -50,28 +52,42 @@ class Progress:
 
 def sample_of(embedder: Embedder, settings: Settings, source: Source) -> Sample:
     """What the item was made of, decoded as when it was stored. Raises SensoriumError, StoreError."""
-    if source.rows != 1:
-        raise MediaError(f"it has {source.rows} vectors, of parts of its media that are not known")
+    whole, *others = source.segments
+    if whole is not None or None in others:
+        raise MediaError(f"it has {len(source.segments)} vectors, of parts of its media that are not known")
     params = {name: value for name, value in source.params.items() if name != WEIGHT}
     return embedder.decode(source.modality, source.media(), limits=limits_of(settings), **params)
 
 
+def segment_rows(embedder: Embedder, source: Source, sample: Sample) -> list[Row]:
+    """The rows of the segments that the item has, as far as they can be made again."""
+    wanted = [Span(each.start_s, each.end_s) for each in source.segments if each is not None]
+    rows = []
+    for each in prepared(embedder.tower(source.modality).prepare, sample, wanted):
+        [vector] = embedder.encode(source.modality, [each.views])
+        rows.append(Row(vector, Segment(each.span.start_s, each.span.end_s)))
+    return rows
+
+
 def encode(
     embedder: Embedder, settings: Settings, sources: Sequence[Source], failed: Failed
-) -> list[tuple[Source, np.ndarray]]:
+) -> list[tuple[Source, list[Row]]]:
     """New vectors of those that can be encoded; what hinders the others goes to `failed`."""
-    samples: defaultdict[str, list[tuple[Source, Sample]]] = defaultdict(list)
+    ready: defaultdict[str, list[tuple[Source, Views, list[Row]]]] = defaultdict(list)
     for source in sources:
         try:
             embedder.tower(source.modality)
-            samples[source.modality].append((source, sample_of(embedder, settings, source)))
+            sample = sample_of(embedder, settings, source)
+            views = embedder.prepare(source.modality, sample)
+            ready[source.modality].append((source, views, segment_rows(embedder, source, sample)))
         except (SensoriumError, StoreError) as error:
             failed[source.id] = str(error)
     made = []
-    for modality, each in samples.items():
-        vectors = embedder.embed(modality, [sample for _, sample in each])
-        signs = [np.sign(source.params.get(WEIGHT, 1)) for source, _ in each]
-        made += [(source, s * v) for (source, _), s, v in zip(each, signs, vectors, strict=True)]
+    for modality, each in ready.items():
+        vectors = embedder.encode(modality, [views for _, views, _ in each])
+        for (source, _, segments), vector in zip(each, vectors, strict=True):
+            sign = np.sign(source.params.get(WEIGHT, 1))
+            made.append((source, [Row(sign * vector), *segments]))
     return made
 
 

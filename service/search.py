@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import orjson
@@ -15,10 +15,11 @@ from index import Collection, Hit
 from index.towers import mismatch
 from models.embedder import TOWER_OF, Background, Embedder
 from models.errors import ParameterError
+from service.batch import Vector
 from service.engine import Engine
 from service.errors import LocatedError
 from service.parts import Fused, Part, Stored, leaves
-from service.vectorizer import Embedded, Lookup, unit
+from service.vectorizer import Embedded, Lookup
 
 # Reciprocal rank fusion after Cormack, Clarke and Buettcher 2009, whose constant this is.
 RRF_CONSTANT = 60
@@ -69,11 +70,11 @@ class Probe:
 
 
 def lookup_in(engine: Engine, collection: Collection) -> Lookup:
-    """Vectors of stored items; the mean of an item's rows where it has several."""
+    """Vectors of stored items, those of the whole where they have segments."""
 
     async def lookup(identifier: str) -> Embedded:
-        modality, rows = await engine.in_index(collection.vectors, identifier)
-        return Embedded(unit(rows.astype(np.float64).mean(axis=0)).astype(np.float32), modality)
+        item = await engine.in_index(collection.get, identifier, with_vector=True)
+        return Embedded(cast("Vector", item.vector), item.modality)
 
     return lookup
 

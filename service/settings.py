@@ -83,6 +83,18 @@ class Settings(BaseSettings):
     )
     max_audio_s: float = Field(default=3600.0, gt=0, description="longest sound [s]")
     max_video_s: float = Field(default=3600.0, gt=0, description="longest video [s]")
+    segment_s: float = Field(
+        default=10.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="least length of the segments that long recordings are stored with [s]; 0: with none",
+    )
+    max_segments: int = Field(
+        default=60,
+        ge=1,
+        le=1000,
+        description="most segments of one recording; where there would be more they are longer",
+    )
     queue_limit: int = Field(
         default=512,
         ge=1,

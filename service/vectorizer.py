@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from models.embedder import Embedder, Views
 from models.errors import ParameterError
 from models.media.limits import Limits
 from models.samples import TextSample
+from models.segments import Cutting, Prepared, Span, prepared, spans_of
 from service.access.metering import charge
 from service.base64_media import ACCEPTED
 from service.batch import Vector
@@ -29,6 +30,8 @@ from service.tracing import span
 # A blend shorter than this share of its weights has no direction worth searching.
 SHORTEST_BLEND = 1e-5
 LARGEST_NUMBER = 1e38
+# Longest single text that is tokenized in the event loop [characters].
+SHORT = 200
 Encodable: TypeAlias = Text | Tokens | Media
 
 
@@ -40,6 +43,14 @@ class Embedded:
     modality: str
     notes: tuple[str, ...] = ()
     tokens: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedSegment:
+    """A stretch of a recording and its vector, float32 (dim,)."""
+
+    span: Span
+    vector: Vector
 
 
 Lookup: TypeAlias = Callable[[str], Awaitable[Embedded]]
@@ -65,6 +76,12 @@ def unit(vector: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dt
 
 def is_plain_text(part: Part) -> bool:
     return part.weight == 1.0 and isinstance(part.content, Text | Tokens)
+
+
+def is_short(texts: Sequence[Part]) -> bool:
+    """Whether to tokenize them takes less time than to wake a thread."""
+    content = texts[0].content
+    return len(texts) == 1 and isinstance(content, Text) and len(content.text) <= SHORT
 
 
 async def all_or_nothing(calls: Sequence[Coroutine[Any, Any, Embedded]]) -> list[Embedded]:
@@ -118,6 +135,16 @@ class Vectorizer:
         except Exception as error:
             raise LocatedError(error, part.where) from error
 
+    async def embed_item(self, part: Part, cutting: Cutting) -> tuple[Embedded, list[EmbeddedSegment]]:
+        """What `embed` gives, and where the part is a long recording its segments. Raises LocatedError."""
+        content = part.content
+        if part.weight != 1.0 or not isinstance(content, Media) or content.modality == "text":
+            return await self.embed(part), []
+        try:
+            return await self._encode_recording(content, cutting)
+        except Exception as error:
+            raise LocatedError(error, part.where) from error
+
     async def _embed_texts(self, parts: Sequence[Part], *, normalize: bool) -> list[Embedded]:
         """What `embed` gives for each; together, as a thread and a task for each cost more than a text."""
         try:
@@ -139,6 +166,8 @@ class Vectorizer:
     async def _prepared(self, texts: Sequence[Part]) -> list[Views]:
         """Raises LocatedError. Those whose turn has not come when the caller leaves are left."""
         left = Event()
+        if is_short(texts):
+            return self._prepare_each(texts, left)
         loop = asyncio.get_running_loop()
         run = copy_context().run
         try:
@@ -169,6 +198,42 @@ class Vectorizer:
             vector = await self.batcher.submit(modality, views, normalize=normalize)
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
 
+    async def _encode_recording(
+        self, content: Media, cutting: Cutting
+    ) -> tuple[Embedded, list[EmbeddedSegment]]:
+        modality = content.modality
+        self.embedder.tower(modality)
+        loop, run = asyncio.get_running_loop(), copy_context().run
+        async with self._in_flight[modality]:
+            with span("decode", modality=modality):
+                views, segments = await loop.run_in_executor(
+                    self.decoders.media, run, self._prepare_recording, content, cutting
+                )
+            vector = await self.batcher.submit(modality, views)
+            made = await self._encode_segments(modality, segments) if segments else []
+        return Embedded(vector, modality, tuple(views.notes), views.tokens), made
+
+    async def _encode_segments(self, modality: str, segments: Iterator[Prepared]) -> list[EmbeddedSegment]:
+        """A batch of them at a time: those of an hour neither fill the queue nor go before everybody."""
+        loop = asyncio.get_running_loop()
+        made: list[EmbeddedSegment] = []
+        while group := await loop.run_in_executor(self.decoders.media, self._group, segments):
+            outcomes = await self.batcher.submit_all(modality, [each.views for each in group])
+            for each, outcome in zip(group, outcomes, strict=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                made.append(EmbeddedSegment(each.span, outcome))
+        return made
+
+    def _group(self, segments: Iterator[Prepared]) -> list[Prepared]:
+        """The next ones, as many as fill a batch."""
+        group: list[Prepared] = []
+        views = 0
+        while views < self.batcher.pace.batch_views and (each := next(segments, None)) is not None:
+            group.append(each)
+            views += len(each.views.tensor)
+        return group
+
     def _prepare_each(self, texts: Sequence[Part], left: Event) -> list[Views]:
         items: list[Views] = []
         for part in texts:
@@ -186,7 +251,18 @@ class Vectorizer:
         with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
             return self._decode_and_prepare(content)
 
+    def _prepare_recording(self, content: Media, cutting: Cutting) -> tuple[Views, Iterator[Prepared] | None]:
+        modality = content.modality
+        with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
+            sample = self._sample(content)
+            views = self.embedder.prepare(modality, sample)
+            wanted = spans_of(sample, cutting)
+            return views, prepared(self.embedder.tower(modality).prepare, sample, wanted) if wanted else None
+
     def _decode_and_prepare(self, content: Encodable) -> Views:
+        return self.embedder.prepare(modality_of(content), self._sample(content))
+
+    def _sample(self, content: Encodable) -> Any:
         if isinstance(content, Tokens):
             sample: Any = TextSample(tokens=content.ids)
         elif isinstance(content, Text):
@@ -196,7 +272,7 @@ class Vectorizer:
                 content.modality, content.data, limits=self.limits, **content.params
             )
         charge(sample)
-        return self.embedder.prepare(modality_of(content), sample)
+        return sample
 
     def _ready(self, content: Ready, *, normalize: bool) -> Vector:
         if len(content.vector) != self.embedder.dim:

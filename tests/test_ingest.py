@@ -389,4 +389,4 @@ def test_preparers_of_the_models_can_be_sent_to_processes(tmp_path):
         sent = pickle.loads(pickle.dumps(Preparer.of(embedder, DEFAULT_LIMITS)))
         for modality, data in (("image", files.jpeg()), ("audio", files.wav()), ("depth", files.depth_png())):
             expected = embedder.prepare(modality, decode(modality, data)).tensor.numpy()
-            assert (sent.views(modality, data, {}).tensor.numpy() == expected).all()
+            assert (sent.views(modality, data, {})[0].tensor.numpy() == expected).all()

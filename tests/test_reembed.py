@@ -132,7 +132,7 @@ def test_what_changed_between_two_attempts_is_encoded_anew(made_with_a):
     facts = {"model": B.name, "identity": B.identity, "dimension": B.dim, "bound": {}}
     with reembedding(folder, "things", **facts) as work:
         sources = next(work.pending(4))
-        work.put([(source, np.ones(16, np.float32)) for source in sources])
+        work.put([(source, [Row(np.ones(16, np.float32))]) for source in sources])
     with serving(A, folder) as client:
         items = [{"id": "words", "content": "a cat"}, {"id": "new", "content": "rain"}]
         client.post(ITEMS, json={"items": items})
@@ -149,7 +149,7 @@ WORK_AND_DIE = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from index import reembedding
+from index import Row, reembedding
 folder, moment = Path(sys.argv[1]), sys.argv[2]
 def die(*_, **__):
     os.kill(os.getpid(), 9)
@@ -163,7 +163,7 @@ with reembedding.reembedding(
     for number, sources in enumerate(work.pending(10)):
         if moment == str(number):
             die()
-        work.put([(each, np.full(5, 1.0 + each.seq, np.float32)) for each in sources])
+        work.put([(each, [Row(np.full(5, 1.0 + each.seq, np.float32))]) for each in sources])
     work.finish()
 """
 

@@ -38,15 +38,15 @@ class StillFrames:
 class FrameIndex:
     """`times`: when each frame is shown, int64 (n,), ascending, in ticks of the stream's time base.
 
-    `keys`: (shown, decoded) times of the frames that need no other, ascending.
+    `keys`: when those are shown that need no other, ascending; MP4 and Matroska seek by these.
     """
 
     times: npt.NDArray[np.int64]
-    keys: tuple[tuple[int, int], ...]
+    keys: tuple[int, ...]
 
-    def key_before(self, time: int) -> tuple[int, int] | None:
-        """The last key frame that is shown no later than `time`; None where there is none."""
-        position = bisect_right(self.keys, time, key=lambda key: key[0])
+    def key_before(self, time: int) -> int | None:
+        """When the last key frame is shown that is shown no later than `time`; None where there is none."""
+        position = bisect_right(self.keys, time)
         return self.keys[position - 1] if position else None
 
 
@@ -61,7 +61,7 @@ def picture_stream(container: InputContainer) -> VideoStream:
 def index_frames(container: InputContainer, stream: VideoStream, limits: Limits) -> FrameIndex:
     """Reads every packet and decodes none. Raises MediaTooLargeError, and MediaError for cut off data."""
     times: list[int] = []
-    keys: list[tuple[int, int]] = []
+    keys: list[int] = []
     for packet in container.demux(stream):
         if packet.is_corrupt:
             raise truncated("the video is truncated: a frame's data lies outside the file")
@@ -72,7 +72,7 @@ def index_frames(container: InputContainer, stream: VideoStream, limits: Limits)
             raise MediaTooLargeError(f"the video has more than the accepted {limits.frames} frames")
         times.append(shown)
         if packet.is_keyframe:
-            keys.append((shown, shown if packet.dts is None else packet.dts))
+            keys.append(shown)
     return FrameIndex(np.sort(np.array(times, np.int64)), tuple(sorted(keys)))
 
 
@@ -84,7 +84,7 @@ def check_frame_size(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _rgb(frame: av.VideoFrame, limits: Limits) -> UInt8:
+def rgb(frame: av.VideoFrame, limits: Limits) -> UInt8:
     """uint8 (H, W, 3), turned as the container's display matrix says (degrees counter-clockwise)."""
     check_frame_size(frame.width, frame.height, limits)
     pixels: UInt8 = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
@@ -92,7 +92,7 @@ def _rgb(frame: av.VideoFrame, limits: Limits) -> UInt8:
     return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
 
 
-def _alike(frames: Iterator[UInt8]) -> Iterator[UInt8]:
+def alike(frames: Iterator[UInt8]) -> Iterator[UInt8]:
     """The frames as long as they are of one size. Raises MediaError."""
     shape = None
     for pixels in frames:
@@ -115,12 +115,12 @@ class Player:
         self.decoded = self.container.decode(self.stream)
         self.frame: av.VideoFrame | None = None
         self.pixels = 0
-        self.time = int(self.index.keys[0][0]) if self.index.keys else int(self.index.times[0])
+        self.time = int(self.index.keys[0]) if self.index.keys else int(self.index.times[0])
 
     def _jump_towards(self, time: int) -> None:
         key = self.index.key_before(time)
-        if key and key[0] > self.time:
-            self.container.seek(key[1], stream=self.stream)
+        if key is not None and key > self.time:
+            self.container.seek(key, stream=self.stream)
             self.decoded = self.container.decode(self.stream)
 
     def _count(self, frame: av.VideoFrame) -> None:
@@ -166,7 +166,7 @@ class EncodedFrames:
         """RGB uint8 (H, W, 3) one after the other, `numbers` rising, none kept. Raises as `frames`."""
         self._check(numbers)
         try:
-            yield from _alike(self._decode(numbers))
+            yield from alike(self._decode(numbers))
         except SensoriumError:
             raise
         except Exception as error:
@@ -185,4 +185,4 @@ class EncodedFrames:
                 reached = int(np.searchsorted(self.index.times, player.time, side="right"))
                 if reached < SHOWN_SHARE * number:
                     raise truncated(f"the video breaks off: frame {number} cannot be reached")
-                yield _rgb(frame, self.limits)
+                yield rgb(frame, self.limits)

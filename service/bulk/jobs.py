@@ -25,7 +25,7 @@ from service.bulk.pool import DecodePool
 from service.bulk.report import Report, error_object
 from service.bulk.roots import confined
 from service.bulk.sources import Wishes
-from service.engine import Engine, limits_of
+from service.engine import Engine, cutting_of, limits_of
 from service.errors import UNKNOWN_ERROR, NotReadyError, OverloadedError
 
 log = logging.getLogger(__name__)
@@ -166,8 +166,11 @@ class Jobs:
         batcher = served.vectorizer.batcher
 
         def encode(modality: str, views: Sequence[Views]) -> np.ndarray:
-            waiting = asyncio.run_coroutine_threadsafe(encoded(batcher, modality, views, stop), loop)
-            return waiting.result()
+            rows = []
+            for few in groups(views, settings.batch_views):
+                waiting = asyncio.run_coroutine_threadsafe(encoded(batcher, modality, few, stop), loop)
+                rows.append(waiting.result())
+            return np.concatenate(rows)
 
         plan = Plan(source.label, source.folder, source.inside, request["replace"], request["prune"])
         with self._pooled(served.embedder) as pool, counting(source, wishes, report):
@@ -180,8 +183,9 @@ class Jobs:
         """Decoding processes for this model, those of the last job where they can be had."""
         if self._pool is None or self._pool[0] != embedder.identity:
             self._drop_pool()
-            preparer = Preparer.of(embedder, limits_of(self.engine.settings))
-            pool = DecodePool(preparer, self.engine.settings.ingest_processes or None)
+            settings = self.engine.settings
+            preparer = Preparer.of(embedder, limits_of(settings), cutting_of(settings))
+            pool = DecodePool(preparer, settings.ingest_processes or None)
             self._pool = embedder.identity, pool
         pool = self._pool[1]
         try:
@@ -200,6 +204,18 @@ class Jobs:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), NOTED_EVERY_S)
             await asyncio.to_thread(self.book.note, job.id, progress_of(report))
+
+
+def groups(items: Sequence[Views], most: int) -> Iterator[list[Views]]:
+    """Items together as long as they have at most so many views, so that requests come between."""
+    group: list[Views] = []
+    for each in items:
+        if group and sum(len(one.tensor) for one in (*group, each)) > most:
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
 
 
 async def encoded(

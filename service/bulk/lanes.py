@@ -31,9 +31,9 @@ class Batch:
     views: int = 0
     since: float = field(default_factory=time.monotonic)
 
-    def add(self, answer: Answer, views: Views) -> None:
+    def add(self, answer: Answer) -> None:
         self.answers.append(answer)
-        self.views += len(views.tensor)
+        self.views += sum(len(each.tensor) for each in answer.all_views)
 
 
 Encoded: TypeAlias = tuple[str, Batch, Vectors]
@@ -83,7 +83,7 @@ class Lanes:
 
     def give(self, modality: str, batch: Batch) -> Iterator[Encoded]:
         """Begin with a batch; gives those that are encoded, and waits for one where there are too many."""
-        views = [answer.views for answer in batch.answers if answer.views is not None]
+        views = [each for answer in batch.answers for each in answer.all_views]
         future = self._threads.submit(self._encoder.vectors, modality, views)
         self._on_way.append((modality, batch, future))
         return self.encoded(self._encoder.lanes)

@@ -17,7 +17,7 @@ from service.bulk.pipeline import Ingest
 from service.bulk.pool import DecodePool
 from service.bulk.report import Report
 from service.bulk.sources import Source, Wishes
-from service.engine import limits_of, opened
+from service.engine import cutting_of, limits_of, opened
 from service.loading import load_model
 from service.settings import Settings
 
@@ -81,7 +81,7 @@ def ingest(
             order.collection, model=embedder.name, identity=embedder.identity, dimension=embedder.dim
         )
         plan = Plan(source.label, source.folder, replace=order.replace, prune=order.prune)
-        preparer = Preparer.of(embedder, limits_of(settings))
+        preparer = Preparer.of(embedder, limits_of(settings), cutting_of(settings))
         with DecodePool(preparer, workers) as pool, counting(source, order.wishes, report):
             encoder = Encoder.of(embedder, settings.encode_lanes)
             Ingest(plan, embedder, encoder, collection, pool, report, stop, settings.batch_views).run(

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from queue import Empty, Full, Queue
 
 from index import Collection
@@ -58,7 +59,7 @@ class Ready:
 
     def _count(self, answer: Answer | None, sign: int) -> None:
         if answer is not None:
-            size = len(answer.data) + (0 if answer.views is None else answer.views.tensor.nbytes)
+            size = len(answer.data) + sum(each.tensor.nbytes for each in answer.all_views)
             with self._lock:
                 self._bytes += sign * size
 
@@ -152,7 +153,7 @@ class Ingest:
             return
         if answer.views is not None:
             batch = self._batches[answer.candidate.modality]
-            batch.add(answer, answer.views)
+            batch.add(answer)
             if batch.views >= self.batch_views:
                 self._encode(answer.candidate.modality)
             return
@@ -172,9 +173,11 @@ class Ingest:
 
     def _store(self, encoded: Iterable[Encoded]) -> None:
         for modality, batch, vectors in encoded:
-            for answer, vector in zip(batch.answers, vectors, strict=True):
-                if vector is None:
+            each = iter(vectors)
+            for answer in batch.answers:
+                whole, *parts = islice(each, len(answer.all_views))
+                if whole is None:
                     message = f"the {modality} encoder gives no usable numbers for it"
                     self.report.fail(Fault(answer.candidate.file, message, "internal_error"))
                 else:
-                    self._storing.add(answer, vector)
+                    self._storing.add(answer, whole, parts)

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
@@ -25,7 +25,8 @@ from typing import Self
 import numpy as np
 
 from models.embedder import Views
-from models.preparer import Preparer, views_of
+from models.preparer import Preparer, parts_of, views_of
+from models.segments import Prepared
 from service.bulk.candidates import Candidate, facts_of
 from service.bulk.worker import Header, Task, Work, fault_of, prepared
 from service.errors import NotReadyError
@@ -83,7 +84,13 @@ class Answer:
     fault: tuple[str, str] | None = None
     same: bool = False
     views: Views | None = None
+    segments: Sequence[Prepared] = ()
     data: bytes = field(default=b"", repr=False)
+
+    @property
+    def all_views(self) -> list[Views]:
+        """Those of the whole and those of its segments."""
+        return [] if self.views is None else [self.views, *(each.views for each in self.segments)]
 
 
 class Worker:
@@ -148,14 +155,14 @@ class Worker:
             self.ready = True
             return None
         self._taken += 1
-        views, data = self._content(header)
+        views, segments, data = self._content(header)
         candidate = self.tasks.popleft().candidate
-        return Answer(candidate, header.print, header.fault, header.same, views, data)
+        return Answer(candidate, header.print, header.fault, header.same, views, segments, data)
 
-    def _content(self, header: Header) -> tuple[Views | None, bytes]:
+    def _content(self, header: Header) -> tuple[Views | None, Sequence[Prepared], bytes]:
         """Copied out of the slot, which the process may fill again."""
         if header.fault is not None or header.same:
-            return None, b""
+            return None, (), b""
         kind = np.dtype(header.dtype)
         if header.in_slot:
             start = (self._taken % DEPTH) * SLOT_BYTES
@@ -165,7 +172,7 @@ class Worker:
         else:
             numbers, data = bytearray(self.connection.recv_bytes()), self.connection.recv_bytes()
         array = np.frombuffer(numbers, kind).reshape(header.shape)
-        return views_of(array, header.notes, header.tokens), data
+        return *parts_of(views_of(array, header.notes, header.tokens), header.marks), data
 
     def stop(self) -> str:
         """End the process; gives how it ended."""
@@ -254,7 +261,9 @@ class DecodePool:
             made = prepared(self._preparer, errand.task(), data)
         except Exception as error:  # noqa: BLE001 - the text's fault, whatever it is
             return Answer(errand.candidate, fault=fault_of(error))
-        return Answer(errand.candidate, made.print, None, made.views is None, made.views, made.data)
+        return Answer(
+            errand.candidate, made.print, None, made.views is None, made.views, made.segments, made.data
+        )
 
     def _new(self) -> Worker:
         return Worker(self._preparer, self._pickled)

@@ -8,12 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from index import Collection, Item, Row
+from index import Collection, Item
 from index.errors import ParameterError
 from models.embedder import Embedder
 from service.bulk.candidates import Candidate, Fault, marked
 from service.bulk.pool import Answer
 from service.bulk.report import Report
+from service.ingest import rows_of
 from service.media_types import served_type
 
 ITEMS = 256
@@ -34,9 +35,9 @@ class Storing:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._writes: list[Future[None]] = []
 
-    def add(self, answer: Answer, vector: np.ndarray) -> None:
-        """Raises what an earlier write has raised."""
-        item = self._item(answer, vector)
+    def add(self, answer: Answer, whole: np.ndarray, parts: Sequence[np.ndarray | None] = ()) -> None:
+        """`parts` are the vectors of the segments. Raises what an earlier write has raised."""
+        item = self._item(answer, whole, parts)
         try:
             self.collection.check(item)
         except ParameterError as error:
@@ -69,13 +70,15 @@ class Storing:
     def close(self) -> None:
         self._writer.shutdown()
 
-    def _item(self, answer: Answer, vector: np.ndarray) -> Item:
+    def _item(self, answer: Answer, whole: np.ndarray, parts: Sequence[np.ndarray | None]) -> Item:
         candidate = answer.candidate
+        pairs = zip(answer.segments, parts, strict=True)
+        segments = [(each.span, vector) for each, vector in pairs if vector is not None]
         media = answer.data if self.collection.keeps_media else None
         return Item(
             id=candidate.id,
             modality=candidate.modality,
-            rows=(Row(vector),),
+            rows=rows_of(whole, segments),
             metadata=marked(candidate, self.source, answer.print),
             media=media,
             media_type=None

@@ -11,7 +11,7 @@ import mmap
 import os
 import pickle
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from models.embedder import Views
     from models.preparer import Preparer
+    from models.segments import Prepared as Segment
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class Task:
 class Header:
     """The answer to a task; its arrays follow in the slot, or beside in the pipe.
 
-    `fault`: (message, code). `same`: the file is stored already. `shape`, `dtype` of the views.
+    `fault`: (message, code). `same`: the file is stored already. `shape`, `dtype` of the views, of which the
+    last belong to the segments that `marks` tell of.
     """
 
     print: str = ""
@@ -58,6 +60,7 @@ class Header:
     dtype: str = ""
     notes: tuple[str, ...] = ()
     tokens: int = 0
+    marks: tuple[tuple[float, float, int], ...] = ()
     data_bytes: int = 0
     in_slot: bool = True
 
@@ -68,6 +71,7 @@ class Prepared:
 
     print: str
     views: Views | None = None
+    segments: Sequence[Segment] = ()
     data: bytes = field(default=b"", repr=False)
 
 
@@ -102,7 +106,8 @@ def prepared(preparer: Preparer, task: Task, data: bytes) -> Prepared:
     print_ = fingerprint(task.facts, data)
     if print_ == task.known:
         return Prepared(print_)
-    return Prepared(print_, preparer.views(task.modality, data, task.params), data if task.keep else b"")
+    views, segments = preparer.views(task.modality, data, task.params)
+    return Prepared(print_, views, segments, data if task.keep else b"")
 
 
 def fault_of(error: Exception) -> tuple[str, str]:
@@ -146,9 +151,9 @@ class Work:
             self.send(slot, made, made.views)
 
     def send(self, slot: int, made: Prepared, views: Views) -> None:
-        from models.preparer import array_of  # noqa: PLC0415 - loads torch
+        from models.preparer import array_of, marks_of  # noqa: PLC0415 - loads torch
 
-        array = array_of(views)
+        array = array_of(views, made.segments)
         numbers, data = array.reshape(-1).view("B").data, made.data
         fits = array.nbytes + len(data) <= self.room
         if fits:
@@ -161,6 +166,7 @@ class Work:
             dtype=str(array.dtype),
             notes=views.notes,
             tokens=views.tokens,
+            marks=marks_of(made.segments),
             data_bytes=len(data),
             in_slot=fits,
         )

@@ -53,12 +53,22 @@ class ItemsAnswer(BaseModel):
     failed: int
 
 
+class SegmentAnswer(BaseModel):
+    """A stretch of a recording, in seconds from its beginning."""
+
+    start_s: float
+    end_s: float
+
+
 class ItemAnswer(BaseModel):
     id: str
     modality: str
     metadata: dict[str, Any]
     created_at: str
-    vector: list[float] | None = None
+    segments: list[SegmentAnswer] | None = Field(
+        default=None, description="stretches of a long recording that are found by themselves"
+    )
+    vector: list[float] | None = Field(default=None, description="that of the whole of it")
 
 
 class ItemPage(BaseModel):
@@ -178,12 +188,15 @@ async def store_items(name: CollectionName, request: Request, engine: ReadyEngin
 
 
 def described(item: StoredItem) -> dict[str, Any]:
-    facts = {
+    facts: dict[str, Any] = {
         "id": item.id,
         "modality": item.modality,
         "metadata": item.metadata,
         "created_at": timestamp(item.created_at),
     }
+    segments = [{"start_s": each.start_s, "end_s": each.end_s} for each in item.segments if each is not None]
+    if segments:
+        facts["segments"] = segments
     return facts if item.vector is None else {**facts, "vector": item.vector}
 
 

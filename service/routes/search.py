@@ -13,6 +13,7 @@ from service.errors import LocatedError, unknown_modality
 from service.openapi import ONE_MODALITY, QUERY, SEARCH_EXAMPLES, CollectionName, errors
 from service.parts import Senses, parse_query
 from service.requests import Filter, StrictRoute
+from service.routes.items import SegmentAnswer
 from service.search import Found, Wanted, search
 
 LIGHT = frozenset({"text", "vector", "id", "modality", "weight"})
@@ -56,11 +57,6 @@ class SearchRequest(BaseModel):
     with_vector: bool = False
 
 
-class SegmentAnswer(BaseModel):
-    start_s: float
-    end_s: float
-
-
 class Result(BaseModel):
     """`rrf` where ranks were fused, `group` where results were grouped."""
 
@@ -69,7 +65,9 @@ class Result(BaseModel):
     score: float
     calibrated: float | None
     metadata: dict[str, Any] | None = None
-    segment: SegmentAnswer | None = None
+    segment: SegmentAnswer | None = Field(
+        default=None, description="which stretch of a long recording was nearest; null: the whole was"
+    )
     vector: list[float] | None = None
     rrf: float | None = None
     group: Any = None
