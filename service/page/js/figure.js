@@ -2,7 +2,7 @@
 import { el, icon } from "./dom.js";
 import { addressOf, originalOf, previewOf, whenSeen } from "./media.js";
 import { movement } from "./movement.js";
-import { film, sound } from "./players.js";
+import { film, sound, stretchOf } from "./players.js";
 import { oneOf, signOf } from "./senses.js";
 
 const LONGEST_QUOTE = 400;
@@ -22,7 +22,11 @@ async function words(collection, item) {
   return el("blockquote", {}, text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text);
 }
 
-const lines = async (collection, item, title) => movement(await (await previewOf(collection, item)).json(), title);
+async function lines(collection, item, title) {
+  const drawing = movement(await (await previewOf(collection, item)).json(), title);
+  if (item.segment) drawing.append(stretchOf(item.segment));
+  return drawing;
+}
 
 const KINDS = { image: picture, depth: picture, thermal: picture, video: film, audio: sound, imu: lines, text: words };
 
