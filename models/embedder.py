@@ -24,6 +24,7 @@ from models.precision import dtype_of, expect_precision, fit
 from models.samples import Sample
 
 VIEWS_PER_FORWARD = 32
+PAIR = 2
 # A modality that has no tower of its own goes through another's.
 TOWER_OF = MappingProxyType({"video": "image"})
 
@@ -54,6 +55,16 @@ class Tower:
     prepare: Prepare
     encoder: nn.Module
     temperature: float
+
+
+def means_of(heads: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+    """The mean over each item's views, (views of all, dim) -> (items, dim), the same in any batch.
+
+    Where every item has one view or two there is but one order to add them in, and one call does for all.
+    """
+    if len(set(counts)) == 1 and counts[0] <= PAIR:
+        return heads.view(len(counts), counts[0], -1).mean(1)
+    return torch.stack([part.mean(0) for part in torch.split(heads, list(counts))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +135,7 @@ class Embedder:
         heads = self._heads(encoder, torch.cat([item.tensor for item in items]))
         if normalize:
             heads = functional.normalize(heads, dim=-1)
-        counts = [len(item.tensor) for item in items]
-        means = torch.stack([part.mean(0) for part in torch.split(heads, counts)])
+        means = means_of(heads, [len(item.tensor) for item in items])
         rows: npt.NDArray[np.float32] = (
             (functional.normalize(means, dim=-1) if normalize else means).cpu().numpy()
         )

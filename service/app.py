@@ -13,7 +13,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from index import Store
 from models.embedder import Embedder
-from service import errors, gallery, openapi, quick_routes
+from service import errors, gallery, openapi
 from service.access import document, entry
 from service.access.gate import Gate
 from service.access.headers import SecurityHeaders
@@ -24,6 +24,7 @@ from service.door import Door
 from service.engine import Engine
 from service.fetching.fetcher import Fetcher
 from service.head_requests import HeadRequests
+from service.quick_routes import QuickRoute, QuickRoutes
 from service.request_context import RequestContext
 from service.routes import (
     clip_retrieval,
@@ -72,6 +73,11 @@ ROUTERS = tuple(
         metrics,
         page,
     )
+)
+
+QUICK = (
+    QuickRoute(embeddings.PATH, embeddings.EmbeddingsRequest, embeddings.embed),
+    QuickRoute(search.PATH, search.SearchRequest, search.search_collection),
 )
 
 
@@ -130,12 +136,11 @@ def create_app(  # noqa: PLR0913 - the parts of the house, each with a default
     for router in ROUTERS:
         app.include_router(router)
     app.state.routes = [route for router in ROUTERS for route in router.routes]
-    quick_routes.install(app, search.PATH, search.SearchRequest, search.search_collection)
-    quick_routes.install(app, embeddings.PATH, embeddings.EmbeddingsRequest, embeddings.embed)
     errors.install(app)
     openapi.install(app)
     document.install(app)
     # The last one added is the outermost.
+    app.add_middleware(QuickRoutes, routes=QUICK)
     app.add_middleware(Departures)
     app.add_middleware(
         BodyLimit,

@@ -7,18 +7,35 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-async def departure(body_read: asyncio.Event, receive: Receive) -> None:
-    """Return when the caller has hung up."""
-    await body_read.wait()
+async def departure(receive: Receive) -> None:
+    """Return when the caller has hung up; to be asked once the body has been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def outcome(work: asyncio.Future[None]) -> None:
-    """Pass on the error of `work`, but not its cancellation, which nobody is left to see."""
-    await asyncio.wait({work})
-    if not work.cancelled():
-        work.result()
+class Work:
+    """What the current task does for a caller; `watch` begins when nothing but the departure can come."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._watch: asyncio.Task[None] | None = None
+        self._ended = False
+        self.left = False
+
+    def watch(self, receive: Receive) -> None:
+        self._watch = asyncio.get_running_loop().create_task(departure(receive))
+        self._watch.add_done_callback(self._leave)
+
+    def end(self) -> None:
+        """From here on the task is not cancelled any more."""
+        self._ended = True
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _leave(self, watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and not self._ended and self._task is not None:
+            self.left = True
+            self._task.cancel()
 
 
 class Departures:
@@ -31,22 +48,24 @@ class Departures:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body_read = asyncio.Event()
+        work = Work()
+        read = False
 
         async def watched_receive() -> Message:
-            if body_read.is_set():
+            nonlocal read
+            if read:
                 await asyncio.Event().wait()
             message = await receive()
             if not message.get("more_body", False):
-                body_read.set()
+                read = True
+                work.watch(receive)
             return message
 
-        work = asyncio.ensure_future(self.app(scope, watched_receive, send))
-        watch = asyncio.ensure_future(departure(body_read, receive))
         try:
-            await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+            await self.app(scope, watched_receive, send)
+        except asyncio.CancelledError:
+            # Nobody is left to see it; that of the server itself goes on.
+            if not work.left or (task := asyncio.current_task()) is None or task.uncancel():
+                raise
         finally:
-            watch.cancel()
-            if not work.done():
-                work.cancel()
-        await outcome(work)
+            work.end()

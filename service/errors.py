@@ -266,7 +266,11 @@ async def answer_error(request: Request, error: Exception) -> Answer:
     return fault.answer()
 
 
+KNOWN: tuple[type[Exception], ...] = (*TABLE, LocatedError, RequestValidationError, HTTPException)
+"""The errors that have an answer of their own."""
+
+
 def install(app: FastAPI) -> None:
     """Answer every known error with its row of the table; unknown ones pass to the outermost layer."""
-    for kind in (*TABLE, LocatedError, RequestValidationError, HTTPException):
+    for kind in KNOWN:
         app.add_exception_handler(kind, answer_error)

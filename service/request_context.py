@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import time
-import uuid
 from contextlib import nullcontext
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,7 +26,7 @@ QUIET_PATHS = frozenset({"/healthz", "/readyz"})
 def request_id(headers: Headers) -> str:
     """The caller's own id where it is a sane one, else a new one."""
     given = headers.get("x-request-id", "")
-    return given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if SANE_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def route_of(scope: Scope) -> str:
@@ -64,7 +64,8 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = REQUEST_ID.get() or ""
+                told = (b"x-request-id", (REQUEST_ID.get() or "").encode("latin-1"))
+                message["headers"] = [*message.get("headers", ()), told]
             await send(message)
 
         try:

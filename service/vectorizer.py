@@ -30,8 +30,6 @@ from service.tracing import span
 # A blend shorter than this share of its weights has no direction worth searching.
 SHORTEST_BLEND = 1e-5
 LARGEST_NUMBER = 1e38
-# Longest single text that is tokenized in the event loop [characters].
-SHORT = 200
 Encodable: TypeAlias = Text | Tokens | Media
 
 
@@ -76,12 +74,6 @@ def unit(vector: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dt
 
 def is_plain_text(part: Part) -> bool:
     return part.weight == 1.0 and isinstance(part.content, Text | Tokens)
-
-
-def is_short(texts: Sequence[Part]) -> bool:
-    """Whether to tokenize them takes less time than to wake a thread."""
-    content = texts[0].content
-    return len(texts) == 1 and isinstance(content, Text) and len(content.text) <= SHORT
 
 
 async def all_or_nothing(calls: Sequence[Coroutine[Any, Any, Embedded]]) -> list[Embedded]:
@@ -166,8 +158,6 @@ class Vectorizer:
     async def _prepared(self, texts: Sequence[Part]) -> list[Views]:
         """Raises LocatedError. Those whose turn has not come when the caller leaves are left."""
         left = Event()
-        if is_short(texts):
-            return self._prepare_each(texts, left)
         loop = asyncio.get_running_loop()
         run = copy_context().run
         try:

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -110,16 +111,21 @@ def over_limit(meter: Meter, kind: str, seconds: float) -> RefusedError:
     return RefusedError(Fault(429, message, BUSY, code="rate_limit_exceeded", headers=headers))
 
 
-def address_of(scope: Scope) -> str:
-    """The caller's address, an IPv6 one as its network."""
-    host = (scope.get("client") or ("unknown", 0))[0]
+@lru_cache(1024)
+def network_of(host: str) -> str:
+    """An address as it is, but an IPv6 one as its network."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return str(host)
+        return host
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
         return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
     return str(address)
+
+
+def address_of(scope: Scope) -> str:
+    """The caller's address, an IPv6 one as its network."""
+    return network_of(str((scope.get("client") or ("unknown", 0))[0]))
 
 
 class ToolGate:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+RawHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 # `data:` and `blob:` are pictures and sounds that a page holds in memory: those just dropped, or fetched with
 # a key. Neither scripts nor styles may stand inline.
@@ -22,7 +24,7 @@ PAGE_POLICY = (
 ANSWER_POLICY = "default-src 'none'; frame-ancestors 'none'"
 ORIGINAL_POLICY = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 # Scripts too: a worker lives under the policy of its own file.
-PAGE_TYPES = frozenset({"text/html", "text/javascript", "application/javascript"})
+PAGE_TYPES = frozenset({b"text/html", b"text/javascript", b"application/javascript"})
 EVERYWHERE: Mapping[str, str] = MappingProxyType(
     {
         "x-content-type-options": "nosniff",
@@ -34,23 +36,27 @@ EVERYWHERE: Mapping[str, str] = MappingProxyType(
 )
 
 
+def raw(headers: Mapping[str, str]) -> RawHeaders:
+    return tuple((name.encode(), value.encode()) for name, value in headers.items())
+
+
 class SecurityHeaders:
     """ASGI middleware; a header that the answer has stays. `embeddable`: by pages of other origins."""
 
     def __init__(self, app: ASGIApp, *, embeddable: bool = False) -> None:
         self.app = app
-        self.resource_policy = "cross-origin" if embeddable else "same-origin"
+        resources = {"cross-origin-resource-policy": "cross-origin" if embeddable else "same-origin"}
+        self.of_pages = raw({"content-security-policy": PAGE_POLICY, **resources, **EVERYWHERE})
+        self.of_answers = raw({"content-security-policy": ANSWER_POLICY, **resources, **EVERYWHERE})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-                policy = PAGE_POLICY if kind in PAGE_TYPES else ANSWER_POLICY
-                headers.setdefault("content-security-policy", policy)
-                headers.setdefault("cross-origin-resource-policy", self.resource_policy)
-                for name, value in EVERYWHERE.items():
-                    headers.setdefault(name, value)
+                given = dict(message.get("headers", ()))
+                kind = given.get(b"content-type", b"").partition(b";")[0].strip().lower()
+                added = self.of_pages if kind in PAGE_TYPES else self.of_answers
+                missing = (header for header in added if header[0] not in given)
+                message["headers"] = [*message.get("headers", ()), *missing]
             await send(message)
 
         await self.app(scope, receive, send_protected)
