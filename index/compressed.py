@@ -98,7 +98,7 @@ class CompressedShelf:
         self.file.write(len(self.places), vectors)
         self.places.add(rows, items)
         self.index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows)
-        self._sample.add(rows)
+        self._sample.add(self.places.firsts(len(self.places) - len(rows)))
 
     def remove(self, rows: RowIds) -> None:
         """Take rows off the shelf for good."""
@@ -130,8 +130,8 @@ class CompressedShelf:
         return scores + np.float32(low @ query + factors.sum() / 2)
 
     def sample(self) -> Vector:
-        """Give up to 256 vectors of the shelf, always the same for the same rows, shape (n, dim)."""
-        return self._sample.vectors(self.rows, self.vectors)
+        """Give up to 256 vectors of the shelf, one of an item, the same for the same rows, shape (n, dim)."""
+        return self._sample.vectors(self.places.firsts, self.vectors)
 
     def search(
         self, query: Vector, count: int, selection: Selection | None = None, recall: float = 1.0

@@ -86,6 +86,16 @@ class Places:
             buffer[before:after] = values
         self.rows, self.items, self.living = (buffer[:after] for buffer in self._buffers)
 
+    def firsts(self, start: int = 0) -> RowIds:
+        """Give the living rows from place `start` on that are the first of their items, ascending."""
+        first = self.living[start:].copy()
+        if len(first):
+            # An item's rows are stored, and removed, together.
+            first[1:] &= self.items[start + 1 :] != self.items[start:-1]
+        if start and len(first):
+            first[0] &= self.items[start] != self.items[start - 1]
+        return self.rows[start:][first]
+
     def own(self, rows: RowIds, items: Items) -> None:
         """Say whose the rows are, shape (n,) each; rows that have no place are passed over."""
         places = np.minimum(np.searchsorted(self.rows, rows), max(len(self) - 1, 0))

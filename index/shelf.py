@@ -70,7 +70,7 @@ class Shelf:
         """
         self.places.add(rows, items)
         self.index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows)
-        self._sample.add(rows)
+        self._sample.add(self.places.firsts(len(self.places) - len(rows)))
 
     def remove(self, rows: RowIds) -> None:
         """Take rows off the shelf for good."""
@@ -125,8 +125,8 @@ class Shelf:
         return places[0][found], scores[0][found]
 
     def sample(self) -> Vector:
-        """Give up to 256 vectors of the shelf, always the same for the same rows, shape (n, dim)."""
-        return self._sample.vectors(self.rows, self.vectors)
+        """Give up to 256 vectors of the shelf, one of an item, the same for the same rows, shape (n, dim)."""
+        return self._sample.vectors(self.places.firsts, self.vectors)
 
     def close(self) -> None:
         """Do nothing: this shelf has no file open."""

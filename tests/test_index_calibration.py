@@ -57,6 +57,26 @@ def test_a_shelf_full_of_matches_still_comes_before_strangers(things):
     assert hits[-1].id == "stranger"
 
 
+def test_segments_of_one_recording_are_no_background(tmp_path):
+    """Hundreds of vectors of one item near the query leave the others' calibrated scores as they were."""
+    query = vector(0)
+    others = [
+        Item(f"s{i}", "audio", (row,)) for i, row in enumerate(rows_near(0.2 * query + vector(5), 60, 0.5, 1))
+    ]
+    near = rows_near(query, 301, 0.1, 2)
+    found = []
+    for name, rows in (("one", near[:1]), ("many", near)):
+        store, things = collection_in(tmp_path / name)
+        with store:
+            things.upsert([Item("long", "audio", tuple(rows)), *others[:30]])
+            things.search(query, limit=1)
+            things.upsert(others[30:])
+            hits = things.search(query, limit=61)
+            found.append({hit.id: hit.calibrated for hit in hits if hit.id != "long"})
+    assert len(found[0]) == 60
+    assert found[0] == found[1]
+
+
 def test_copies_of_one_vector_do_not_divide_by_zero():
     """The standard deviation has a floor."""
     background = calibration.background(None, np.full(100, 0.5), 64)
