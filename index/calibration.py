@@ -17,7 +17,8 @@ Where the background comes from:
     than one that guesses, and equal `calibrated` means equally likely related.
   * the collection itself: the median score of this very query with a sample of up to 256 rows of the shelf,
     the first of an item, so that one long recording is no background by itself. It follows this query's own
-    offset and this collection's domain, as a prior cannot. Too few rows say little, so below 32 they are not asked. The median, since matches are no background.
+    offset and this collection's domain, as a prior cannot. Too few rows say little, so below 32 they are not
+    asked. The median, since matches are no background.
 With both, the sample moves the prior's mean, n rows by n / (n + 64) of the way but never by more than one
 spread, and the spread stays the prior's: a shelf full of what the query asks for must not make its best match
 look ordinary. Without a prior the sample speaks alone. A shelf that holds matches, or is simply about many
