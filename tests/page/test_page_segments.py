@@ -5,7 +5,7 @@ import pytest
 
 from tests import media_files as files
 from tests.page.test_page import choose, searched
-from tests.test_segments import film, long_sound, stripes, walk_then_turn
+from tests.recordings import film, long_sound, stripes, walk_then_turn
 
 ADDED_S = 60
 
