@@ -12,7 +12,8 @@ from torch import nn
 
 from models.errors import ParameterError
 from models.instructions import NATIVE_BF16, NATIVE_INT8, processor_has
-from models.precision_layers import Bf16Linear, Int8Linear, ItemByItem, ItemWise, Linear
+from models.precision_items import ItemByItem, Stack
+from models.precision_layers import Bf16Linear, Int8Linear, Linear
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def fit(
             fill(f"{path}.{name}" if path else name, child)
             if packed is not None and isinstance(child, Linear):
                 setattr(module, name, packed(child))
-            elif packed is Int8Linear and isinstance(child, ItemWise):
+            elif packed is Int8Linear and isinstance(child, Stack) and not isinstance(module, ItemByItem):
                 setattr(module, name, ItemByItem(child))
             elif not list(child.children()):
                 child.to(device, dtype)

@@ -112,18 +112,3 @@ class Int8Linear(nn.Module):
         left, right = (levels, step, zero), (self.weight, self.scales, self.zeros)
         y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(*left, *right, bias, 1.0, 0, self.gives, *after)
         return y
-
-
-class ItemWise(nn.Module):
-    """A part of a tower that treats the items of a batch on their own: (n, *shape), .. -> (n, *shape)."""
-
-
-class ItemByItem(nn.Module):
-    """`part` with one item at a time, which keeps what int8 layers hand to each other in the cache."""
-
-    def __init__(self, part: ItemWise) -> None:
-        super().__init__()
-        self.part = part
-
-    def forward(self, x: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
-        return torch.cat([self.part(item, *rest) for item in torch.split(x, 1)])

@@ -54,9 +54,7 @@ class PatchTower(nn.Module):
         self.register_buffer("log_scale", None if image else torch.empty(()))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.pre_norm(self.embed(x))
-        for block in self.blocks:
-            x = block(x)
+        x = self.blocks(self.pre_norm(self.embed(x)))
         out: torch.Tensor = self.head(self.head_norm(x[:, 0]))
         return out
 
@@ -81,9 +79,7 @@ class TextTower(nn.Module):
         self.log_scale = nn.Parameter(torch.empty(()))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        x = self.stem(tokens) + self.positions
-        for block in self.blocks:
-            x = block(x, self.mask)
+        x = self.blocks(self.stem(tokens) + self.positions, self.mask)
         end = tokens.argmax(-1)  # the end token has the largest id
         out: torch.Tensor = self.head(self.head_norm(x[torch.arange(len(x), device=x.device), end]))
         return out

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from models.imagebind.sizes import MLP_RATIO, TRUNK_NORM_EPS, Trunk
 from models.precision_attention import attend_in_bf16
-from models.precision_layers import ItemWise, Linear
+from models.precision_items import Stack
+from models.precision_layers import Linear
 
 
 class Attention(nn.Module):
@@ -70,7 +71,7 @@ class Mlp(nn.Module):
         return out
 
 
-class Block(ItemWise):
+class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x))."""
 
     def __init__(self, width: int, heads: int, *, extra_token: bool) -> None:
@@ -86,8 +87,6 @@ class Block(ItemWise):
         return out
 
 
-def blocks(trunk: Trunk, *, extra_token: bool) -> nn.ModuleList:
+def blocks(trunk: Trunk, *, extra_token: bool) -> Stack:
     """The blocks of a trunk; no norm follows the last one (the heads bring theirs)."""
-    return nn.ModuleList(
-        Block(trunk.width, trunk.heads, extra_token=extra_token) for _ in range(trunk.blocks)
-    )
+    return Stack(Block(trunk.width, trunk.heads, extra_token=extra_token) for _ in range(trunk.blocks))
