@@ -25,6 +25,7 @@ from models.samples import Sample
 
 VIEWS_PER_FORWARD = 32
 PAIR = 2
+MOST_SEGMENTS = 60
 # A modality that has no tower of its own goes through another's.
 TOWER_OF = MappingProxyType({"video": "image"})
 
@@ -75,7 +76,7 @@ class Embedder:
     comparable. `background[(query modality, item modality)]` is mean and standard deviation of the
     cosine between unrelated items, where the model knows it. `senses` are the modalities whose files it can
     read: all of MODALITIES, and those bound to it; `bound`: the identities of the bound ones' own towers,
-    which are no part of the model's.
+    which are no part of the model's. `most_segments` of one recording are worth their cost.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Embedder:
     background: Background = field(default_factory=dict)
     senses: Mapping[str, Modality] = field(default_factory=lambda: MODALITIES)
     bound: Mapping[str, str] = field(default_factory=dict)
+    most_segments: int = MOST_SEGMENTS
 
     def __post_init__(self) -> None:
         expect_precision(self.precision, self.device)

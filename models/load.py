@@ -150,4 +150,5 @@ def load(  # noqa: PLR0913 - the settings of a model
         background={**made.background, **gained.background},
         senses={**MODALITIES, **gained.senses},
         bound=gained.identities,
+        most_segments=made.most_segments,
     )

@@ -35,11 +35,11 @@ class Cutting:
     Where there would be more they are longer, all alike.
     """
 
-    segment_s: float = 10.0
-    most: int = 60
+    segment_s: float
+    most: int
 
 
-UNCUT = Cutting(segment_s=0.0)
+UNCUT = Cutting(segment_s=0.0, most=1)
 
 
 @dataclass(frozen=True)

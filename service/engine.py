@@ -54,9 +54,9 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def cutting_of(settings: Settings) -> Cutting:
-    """How long recordings are cut under these settings."""
-    return Cutting(settings.segment_s, settings.max_segments)
+def cutting_of(settings: Settings, embedder: Embedder) -> Cutting:
+    """How recordings are cut for this model under these settings."""
+    return Cutting(settings.segment_s, settings.max_segments or embedder.most_segments)
 
 
 def opened(folder: Path) -> Store:

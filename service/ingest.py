@@ -19,8 +19,9 @@ from service.errors import LocatedError, fault_of
 from service.fetching.fetched import fetched_drafts
 from service.media_types import served_type
 from service.parts import Media, Part, Senses, Text
+from service.recordings import EmbeddedSegment
 from service.serving import Served
-from service.vectorizer import Embedded, EmbeddedSegment
+from service.vectorizer import Embedded
 
 WEIGHT = "weight"
 
@@ -140,7 +141,8 @@ async def ingest(
     """Embed and write what can be; the others' neighbours are not touched. Raises OverloadedError."""
     drafts = await fetched_drafts(drafts, engine.fetcher)
     parts = [draft.part for draft in drafts if isinstance(draft, Draft)]
-    model, cutting = engine.model_of(collection), cutting_of(engine.settings)
+    model = engine.model_of(collection)
+    cutting = cutting_of(engine.settings, model.embedder)
     with model.vectorizer.admission(parts):
         embedded = await asyncio.gather(*(embed(model, draft, cutting) for draft in drafts))
     bound = model.embedder.bound

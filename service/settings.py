@@ -89,11 +89,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="least length of the segments that long recordings are stored with [s]; 0: with none",
     )
-    max_segments: int = Field(
-        default=60,
+    max_segments: int | None = Field(
+        default=None,
         ge=1,
         le=1000,
-        description="most segments of one recording; where there would be more they are longer",
+        description="most segments of one recording, where more are longer (default: the model's)",
     )
     queue_limit: int = Field(
         default=512,

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -25,12 +25,14 @@ from service.batcher import Batcher
 from service.decoders import Decoders
 from service.errors import LocatedError, UnusableValueError
 from service.parts import Content, Fused, Media, Part, Ready, Remote, Stored, Text, Tokens, leaves
+from service.recordings import EmbeddedSegment, Room, Turn, group_of
 from service.tracing import span
 
 # A blend shorter than this share of its weights has no direction worth searching.
 SHORTEST_BLEND = 1e-5
 LARGEST_NUMBER = 1e38
 Encodable: TypeAlias = Text | Tokens | Media
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +43,6 @@ class Embedded:
     modality: str
     notes: tuple[str, ...] = ()
     tokens: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class EmbeddedSegment:
-    """A stretch of a recording and its vector, float32 (dim,)."""
-
-    span: Span
-    vector: Vector
 
 
 Lookup: TypeAlias = Callable[[str], Awaitable[Embedded]]
@@ -98,6 +92,7 @@ class Vectorizer:
         self.limits = limits
         # One each: a sentence does not stand behind a collection's worth of pictures.
         self._in_flight = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(in_flight))
+        self._recordings = Room()
 
     def admission(self, parts: Iterable[Part]) -> AbstractContextManager[None]:
         """Room in the queues for all of `parts`. Raises OverloadedError."""
@@ -191,23 +186,31 @@ class Vectorizer:
     async def _encode_recording(
         self, content: Media, cutting: Cutting
     ) -> tuple[Embedded, list[EmbeddedSegment]]:
-        modality = content.modality
+        """Where there is no room for the segments, the file is decoded again when there is."""
+        modality, turn = content.modality, Turn(self._recordings)
         self.embedder.tower(modality)
-        loop, run = asyncio.get_running_loop(), copy_context().run
-        async with self._in_flight[modality]:
-            with span("decode", modality=modality):
-                views, segments = await loop.run_in_executor(
-                    self.decoders.media, run, self._prepare_recording, content, cutting
-                )
-            vector = await self.batcher.submit(modality, views)
-            made = await self._encode_segments(modality, segments) if segments else []
-        return Embedded(vector, modality, tuple(views.notes), views.tokens), made
+        try:
+            async with self._in_flight[modality]:
+                with span("decode", modality=modality):
+                    views, spans, segments = await self._in_decoder(
+                        self._prepare_recording, content, cutting, turn
+                    )
+                vector = await self.batcher.submit(modality, views)
+            whole = Embedded(vector, modality, tuple(views.notes), views.tokens)
+            if not spans:
+                return whole, []
+            if segments is None:
+                await turn.wait()
+                segments = await self._in_decoder(self._segments, content, spans)
+            return whole, await self._encode_segments(modality, segments)
+        finally:
+            turn.leave()
 
     async def _encode_segments(self, modality: str, segments: Iterator[Prepared]) -> list[EmbeddedSegment]:
         """A batch of them at a time: those of an hour neither fill the queue nor go before everybody."""
-        loop = asyncio.get_running_loop()
         made: list[EmbeddedSegment] = []
-        while group := await loop.run_in_executor(self.decoders.media, self._group, segments):
+        most = self.batcher.pace.batch_views
+        while group := await self._in_decoder(group_of, segments, most):
             outcomes = await self.batcher.submit_all(modality, [each.views for each in group])
             for each, outcome in zip(group, outcomes, strict=True):
                 if isinstance(outcome, BaseException):
@@ -215,14 +218,9 @@ class Vectorizer:
                 made.append(EmbeddedSegment(each.span, outcome))
         return made
 
-    def _group(self, segments: Iterator[Prepared]) -> list[Prepared]:
-        """The next ones, as many as fill a batch."""
-        group: list[Prepared] = []
-        views = 0
-        while views < self.batcher.pace.batch_views and (each := next(segments, None)) is not None:
-            group.append(each)
-            views += len(each.views.tensor)
-        return group
+    async def _in_decoder(self, work: Callable[..., T], *words: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.decoders.media, copy_context().run, work, *words)
 
     def _prepare_each(self, texts: Sequence[Part], left: Event) -> list[Views]:
         items: list[Views] = []
@@ -241,16 +239,27 @@ class Vectorizer:
         with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
             return self._decode_and_prepare(content)
 
-    def _prepare_recording(self, content: Media, cutting: Cutting) -> tuple[Views, Iterator[Prepared] | None]:
+    def _prepare_recording(
+        self, content: Media, cutting: Cutting, turn: Turn
+    ) -> tuple[Views, Sequence[Span], Iterator[Prepared] | None]:
+        """The views of the whole, where its segments lie, and they; None where they have to wait."""
         modality = content.modality
         with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
             sample = self._sample(content)
+            charge(sample)
             views = self.embedder.prepare(modality, sample)
-            wanted = spans_of(sample, cutting)
-            return views, prepared(self.embedder.tower(modality).prepare, sample, wanted) if wanted else None
+            spans = spans_of(sample, cutting)
+            if not spans or not turn.enter():
+                return views, spans, None
+            return views, spans, prepared(self.embedder.tower(modality).prepare, sample, spans)
+
+    def _segments(self, content: Media, spans: Sequence[Span]) -> Iterator[Prepared]:
+        return prepared(self.embedder.tower(content.modality).prepare, self._sample(content), spans)
 
     def _decode_and_prepare(self, content: Encodable) -> Views:
-        return self.embedder.prepare(modality_of(content), self._sample(content))
+        sample = self._sample(content)
+        charge(sample)
+        return self.embedder.prepare(modality_of(content), sample)
 
     def _sample(self, content: Encodable) -> Any:
         if isinstance(content, Tokens):
@@ -261,7 +270,6 @@ class Vectorizer:
             sample = self.embedder.decode(
                 content.modality, content.data, limits=self.limits, **content.params
             )
-        charge(sample)
         return sample
 
     def _ready(self, content: Ready, *, normalize: bool) -> Vector:

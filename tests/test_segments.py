@@ -14,6 +14,8 @@ from models.segments import UNCUT, Cutting, Span, prepared, spans, spans_of
 from tests import media_files as files
 from tests.recordings import RATE, film, hiss
 
+CUTTING = Cutting(10.0, 60)
+
 
 @pytest.fixture(scope="module")
 def long_mp4():
@@ -28,12 +30,12 @@ def bundled():
 @pytest.mark.parametrize(
     ("duration", "cutting", "count"),
     [
-        (60.0, Cutting(), 6),
-        (18.0, Cutting(), 0),
-        (19.6, Cutting(), 2),
-        (3600.0, Cutting(), 60),
+        (60.0, CUTTING, 6),
+        (18.0, CUTTING, 0),
+        (19.6, CUTTING, 2),
+        (3600.0, CUTTING, 60),
         (60.0, UNCUT, 0),
-        (60.0, Cutting(most=1), 0),
+        (60.0, Cutting(10.0, 1), 0),
         (1000.0, Cutting(100.0, 7), 7),
     ],
 )
@@ -53,7 +55,7 @@ def test_what_is_no_recording_has_no_segments():
     """Texts and pictures have no seconds."""
     for modality, data in (("text", b"words " * 1000), ("image", files.png()), ("depth", files.depth_png())):
         sample = decode(modality, data)
-        assert spans_of(sample, Cutting(0.001)) == []
+        assert spans_of(sample, Cutting(0.001, 60)) == []
         assert list(prepared(lambda _: None, sample, [Span(0, 1)])) == []
 
 
@@ -64,7 +66,7 @@ def test_silence_is_no_segment(bundled):
     prepare = bundled.tower("audio").prepare
     for waveform, count in ((samples, 2), (np.zeros_like(samples), 0)):
         sample = AudioSample(waveform)
-        assert len(list(prepared(prepare, sample, spans_of(sample, Cutting())))) == count
+        assert len(list(prepared(prepare, sample, spans_of(sample, CUTTING)))) == count
 
 
 def test_of_a_costly_film_key_frames_are_shown(long_mp4):
@@ -97,5 +99,5 @@ def test_a_film_whose_parts_cost_too_much_is_stored_whole(bundled, long_mp4):
     """The bound on decoded pixels takes segments away and refuses nothing that was accepted before."""
     sample = decode("video", long_mp4, limits=Limits(decoded_pixels=64 * 48 * 100))
     prepare = bundled.tower("image").prepare
-    made = [each.span for each in prepared(prepare, sample, spans_of(sample, Cutting()))]
+    made = [each.span for each in prepared(prepare, sample, spans_of(sample, CUTTING))]
     assert [span.start_s for span in made] == [0.0, 10.0]

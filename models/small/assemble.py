@@ -37,6 +37,8 @@ WEIGHTS = Path(__file__).with_name("sensorium-small.safetensors")
 FACTS = "sensorium"  # the entry of the file's metadata with temperatures and background, as JSON
 # Part of the identity: raise it when a change to `prepare` or a tower moves vectors.
 PREPROCESSING = "sensorium-small 2"
+# Every ten seconds of an hour: all of them are encoded in the time that the hour is decoded in.
+MOST_SEGMENTS = 360
 
 TAKES: Mapping[str, Takes] = MappingProxyType(
     {
@@ -70,7 +72,13 @@ def assemble(weights: Path | None, modalities: Sequence[str]) -> Assembly:
         )
         for name in modalities
     }
-    return Assembly(DIM, towers, checkpoint.identity(PREPROCESSING), background=_background(facts))
+    return Assembly(
+        DIM,
+        towers,
+        checkpoint.identity(PREPROCESSING),
+        background=_background(facts),
+        most_segments=MOST_SEGMENTS,
+    )
 
 
 def _shapes(networks: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:

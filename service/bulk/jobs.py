@@ -184,7 +184,7 @@ class Jobs:
         if self._pool is None or self._pool[0] != embedder.identity:
             self._drop_pool()
             settings = self.engine.settings
-            preparer = Preparer.of(embedder, limits_of(settings), cutting_of(settings))
+            preparer = Preparer.of(embedder, limits_of(settings), cutting_of(settings, embedder))
             pool = DecodePool(preparer, settings.ingest_processes or None)
             self._pool = embedder.identity, pool
         pool = self._pool[1]

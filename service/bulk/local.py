@@ -81,7 +81,7 @@ def ingest(
             order.collection, model=embedder.name, identity=embedder.identity, dimension=embedder.dim
         )
         plan = Plan(source.label, source.folder, replace=order.replace, prune=order.prune)
-        preparer = Preparer.of(embedder, limits_of(settings), cutting_of(settings))
+        preparer = Preparer.of(embedder, limits_of(settings), cutting_of(settings, embedder))
         with DecodePool(preparer, workers) as pool, counting(source, order.wishes, report):
             encoder = Encoder.of(embedder, settings.encode_lanes)
             Ingest(plan, embedder, encoder, collection, pool, report, stop, settings.batch_views).run(
