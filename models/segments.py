@@ -151,13 +151,13 @@ def _each(prepare: Prepare, sample: Sample, wanted: Sequence[Span]) -> Iterator[
         yield Prepared(span, views)
 
 
-def prepared(prepare: Prepare, sample: Sample, wanted: Sequence[Span]) -> Iterator[Prepared]:
+def prepared(prepare: Prepare, sample: Sample, wanted: Sequence[Span]) -> list[Prepared] | Iterator[Prepared]:
     """The segments of a sample with their views, without those that are silent or cannot be read.
 
-    Those of a film are made as they are asked for, since they are large; those of a sound at once, since
-    the sound is.
+    Those of a film are made as they are asked for, since they are large; those of a sound are a list, since
+    the sound is large.
     """
     if not wanted or type(sample) not in CUTTERS:
-        return iter(())
+        return []
     each = _each(prepare, sample, wanted)
-    return each if isinstance(sample, VideoSample) else iter(list(each))
+    return each if isinstance(sample, VideoSample) else list(each)

@@ -20,6 +20,7 @@ from models.segments import Span, prepared
 from service.engine import limits_of
 from service.ingest import WEIGHT
 from service.loading import load_model
+from service.recordings import group_of
 from service.settings import Settings
 
 BATCH = 32
@@ -62,10 +63,12 @@ def sample_of(embedder: Embedder, settings: Settings, source: Source) -> Sample:
 def segment_rows(embedder: Embedder, source: Source, sample: Sample) -> list[Row]:
     """The rows of the segments that the item has, as far as they can be made again."""
     wanted = [Span(each.start_s, each.end_s) for each in source.segments if each is not None]
-    rows = []
-    for each in prepared(embedder.tower(source.modality).prepare, sample, wanted):
-        [vector] = embedder.encode(source.modality, [each.views])
-        rows.append(Row(vector, Segment(each.span.start_s, each.span.end_s)))
+    rest = iter(prepared(embedder.tower(source.modality).prepare, sample, wanted))
+    rows: list[Row] = []
+    while group := group_of(rest, BATCH):
+        vectors = embedder.encode(source.modality, [each.views for each in group])
+        spans = [Segment(each.span.start_s, each.span.end_s) for each in group]
+        rows += [Row(vector, span) for vector, span in zip(vectors, spans, strict=True)]
     return rows
 
 

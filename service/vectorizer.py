@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -206,11 +206,11 @@ class Vectorizer:
         finally:
             turn.leave()
 
-    async def _encode_segments(self, modality: str, segments: Iterator[Prepared]) -> list[EmbeddedSegment]:
+    async def _encode_segments(self, modality: str, segments: Iterable[Prepared]) -> list[EmbeddedSegment]:
         """A batch of them at a time: those of an hour neither fill the queue nor go before everybody."""
         made: list[EmbeddedSegment] = []
-        most = self.batcher.pace.batch_views
-        while group := await self._in_decoder(group_of, segments, most):
+        most, rest, are_there = self.batcher.pace.batch_views, iter(segments), isinstance(segments, list)
+        while group := group_of(rest, most) if are_there else await self._in_decoder(group_of, rest, most):
             outcomes = await self.batcher.submit_all(modality, [each.views for each in group])
             for each, outcome in zip(group, outcomes, strict=True):
                 if isinstance(outcome, BaseException):
@@ -241,7 +241,7 @@ class Vectorizer:
 
     def _prepare_recording(
         self, content: Media, cutting: Cutting, turn: Turn
-    ) -> tuple[Views, Sequence[Span], Iterator[Prepared] | None]:
+    ) -> tuple[Views, Sequence[Span], Iterable[Prepared] | None]:
         """The views of the whole, where its segments lie, and they; None where they have to wait."""
         modality = content.modality
         with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
@@ -253,7 +253,7 @@ class Vectorizer:
                 return views, spans, None
             return views, spans, prepared(self.embedder.tower(modality).prepare, sample, spans)
 
-    def _segments(self, content: Media, spans: Sequence[Span]) -> Iterator[Prepared]:
+    def _segments(self, content: Media, spans: Sequence[Span]) -> Iterable[Prepared]:
         return prepared(self.embedder.tower(content.modality).prepare, self._sample(content), spans)
 
     def _decode_and_prepare(self, content: Encodable) -> Views:
