@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models.embedder import MOST_SEGMENTS, Background, Tower
+from models.embedder import Background, Tower
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,4 +17,4 @@ class Assembly:
     identity: str
     allows_shortening: bool = False
     background: Background = field(default_factory=dict)
-    most_segments: int = MOST_SEGMENTS
+    most_segments: int | None = None

@@ -25,7 +25,8 @@ from models.samples import Sample
 
 VIEWS_PER_FORWARD = 32
 PAIR = 2
-MOST_SEGMENTS = 60
+# A segment costs a large model as much as a short file: on a processor a second, and five for a film's.
+MOST_SEGMENTS, MOST_SEGMENTS_ON_CPU = 60, 12
 # A modality that has no tower of its own goes through another's.
 TOWER_OF = MappingProxyType({"video": "image"})
 

@@ -14,7 +14,7 @@ import torch
 from models.assembly import Assembly
 from models.bound.attach import attach, read_cards
 from models.download import Remote, fetch
-from models.embedder import TOWER_OF, Embedder
+from models.embedder import MOST_SEGMENTS, MOST_SEGMENTS_ON_CPU, TOWER_OF, Embedder
 from models.errors import ParameterError, UnknownModalityError, UnknownModelError, WeightsError
 from models.imagebind.assemble import Ready
 from models.imagebind.assemble import assemble as assemble_imagebind
@@ -100,6 +100,11 @@ def _expect_device(device: str) -> None:
         )
 
 
+def most_segments(device: str) -> int:
+    """Of one recording, with a model that does not say how many it is quick enough for."""
+    return MOST_SEGMENTS_ON_CPU if device == "cpu" else MOST_SEGMENTS
+
+
 def load(  # noqa: PLR0913 - the settings of a model
     name: str,
     *,
@@ -150,5 +155,5 @@ def load(  # noqa: PLR0913 - the settings of a model
         background={**made.background, **gained.background},
         senses={**MODALITIES, **gained.senses},
         bound=gained.identities,
-        most_segments=made.most_segments,
+        most_segments=made.most_segments or most_segments(device),
     )

@@ -70,7 +70,8 @@ def test_files_bytes_and_pictures_are_the_same_content(sensorium, client, tmp_pa
     (tmp_path / "b.wav").write_bytes(files.wav())
     (tmp_path / "c.csv").write_bytes(files.imu_csv())
     (tmp_path / "d.txt").write_text("a dog")
-    (tmp_path / "e.mp4").write_bytes(files.mp4())
+    film = files.mp4()
+    (tmp_path / "e.mp4").write_bytes(film)
     paths = sensorium.embed([tmp_path / name for name in ("a.png", "b.wav", "c.csv", "d.txt", "e.mp4")])
     expected = plain(
         client,
@@ -78,7 +79,7 @@ def test_files_bytes_and_pictures_are_the_same_content(sensorium, client, tmp_pa
         {"audio": b64(files.wav())},
         {"imu": b64(files.imu_csv())},
         "a dog",
-        {"video": b64(files.mp4())},
+        {"video": b64(film)},
     )
     assert np.allclose(paths, expected, atol=1e-6)
     picture = Pictures.fromarray(files.gradient())

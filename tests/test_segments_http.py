@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import models
+import sensorium_client
 from index import Segment, Store
 from models.modalities import decode
 from models.samples import AudioSample
@@ -181,6 +182,18 @@ def test_every_kind_of_search_answers_an_item_once(filled, wanted):
     if "offset" in wanted:
         everything = [hit["id"] for hit in found(filled, query)]
         assert ids == everything[1:3]
+
+
+def test_the_python_client_tells_of_segments(filled):
+    """Those of an item, and the one that was found."""
+    with sensorium_client.Client(str(filled.base_url)) as client:
+        collection = client.collection(THINGS.rpartition("/")[2])
+        whole = collection.get("long")
+        assert whole.segments[3] == sensorium_client.Segment(30.0, 40.0)
+        assert len(whole.segments) == 6
+        assert collection.get("low").segments == ()
+        pages = {item.id: len(item.segments) for item in collection.items()}
+        assert (pages["long"], pages["words"]) == (6, 0)
 
 
 def test_segments_come_and_go_with_their_item(serve, long_wav):

@@ -49,13 +49,14 @@ class Hit:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A stored item."""
+    """A stored item. `segments`: those that a long recording is stored with."""
 
     id: str
     modality: str
     metadata: Metadata
     created_at: str
     vector: Float32 | None = None
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,10 @@ def embeddings_of(body: Mapping[str, Any]) -> Embeddings:
     )
 
 
+def segment_of(body: Mapping[str, float]) -> Segment:
+    return Segment(body["start_s"], body["end_s"])
+
+
 def hit_of(body: Mapping[str, Any]) -> Hit:
     segment, vector = body.get("segment"), body.get("vector")
     return Hit(
@@ -142,7 +147,7 @@ def hit_of(body: Mapping[str, Any]) -> Hit:
         body["score"],
         body.get("calibrated"),
         body.get("metadata") or {},
-        Segment(segment["start_s"], segment["end_s"]) if segment else None,
+        segment_of(segment) if segment else None,
         None if vector is None else vector_of(vector),
         body.get("group"),
     )
@@ -155,7 +160,8 @@ def hits_of(body: Mapping[str, Any]) -> list[Hit]:
 def item_of(body: Mapping[str, Any]) -> Item:
     vector = body.get("vector")
     found = None if vector is None else vector_of(vector)
-    return Item(body["id"], body["modality"], body["metadata"], body["created_at"], found)
+    segments = tuple(segment_of(each) for each in body.get("segments") or ())
+    return Item(body["id"], body["modality"], body["metadata"], body["created_at"], found, segments)
 
 
 def collection_info_of(body: Mapping[str, Any]) -> CollectionInfo:
