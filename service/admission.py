@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from service.errors import OverloadedError
 from service.pace import Calm, Pace, retry_after_s
 
-# In a lasting overload: the batches of one view each that may be in the lanes and stand in line. One in line
-# keeps the encoder busy, so that callers wait less than twice as long as at full load.
-FEWEST_BATCHES = 3
+# In a lasting overload: the batches of one view each that may be in the lanes and stand in line. Half a one
+# in line keeps the encoder busy, so that callers wait little longer than at full load.
+IN_LINE = 0.5
+FEWEST_BATCHES = 2 + IN_LINE
 # A burst may fill the queue where it is done within this time.
 BURST_WAIT_S = 0.5
 # However many items they have: while one request is in a lane the next one gets ready.
@@ -21,7 +22,7 @@ REQUESTS_PER_LANE = 2
 
 def standing(batch_views: int, lanes: int) -> int:
     """Items of one view that may stand in line, and be encoded, in a lasting overload."""
-    return max(FEWEST_BATCHES, lanes + 1) * batch_views
+    return round(max(FEWEST_BATCHES, lanes + IN_LINE) * batch_views)
 
 
 class Admission:
