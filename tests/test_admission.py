@@ -65,7 +65,7 @@ def test_who_would_wait_too_long_is_told_when_to_come_back():
 
 
 def test_a_burst_may_fill_the_queue_but_an_overload_that_lasts_may_not():
-    """Sixty of a hundred at once are welcome; once they have stood for a while, 12 are as many as may."""
+    """Sixty of a hundred at once are welcome; once they have stood for a while, 10 are as many as may."""
     clock = Clock()
     pace = measured(clock, encode={"text": 0.001})
     admission = Admission(pace, queue_limit=100)
@@ -74,7 +74,7 @@ def test_a_burst_may_fill_the_queue_but_an_overload_that_lasts_may_not():
         with admission.room({"text": 1}):
             clock.now += 0.2
         clock.now += 0.2
-        with pytest.raises(OverloadedError, match="at most 12 may while the overload lasts"):
+        with pytest.raises(OverloadedError, match="at most 10 may while the overload lasts"):
             admission.room({"text": 1}).__enter__()
     with admission.room({"text": 30}), admission.room({"text": 30}):
         clock.now += 0.2
