@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import MappingProxyType
@@ -29,6 +30,8 @@ from service.answers import Answer
 
 log = logging.getLogger(__name__)
 
+# Whether the message of an error stands in `detail` too: Voyage's client takes it from there.
+WITH_DETAIL: ContextVar[bool] = ContextVar("with_detail", default=False)
 RETRY_AFTER_S = "1"
 # Somebody has to come and make room, or restore a backup.
 RETRY_AFTER_REPAIR_S = "60"
@@ -176,7 +179,9 @@ class Fault:
         return {"message": message, "type": self.type, "param": self.param, "code": self.code}
 
     def answer(self) -> Answer:
-        return Answer({"error": self.object()}, self.status, headers=dict(self.headers))
+        told = self.object()
+        body = {"error": told, "detail": told["message"]} if WITH_DETAIL.get() else {"error": told}
+        return Answer(body, self.status, headers=dict(self.headers))
 
 
 def fault_of_class(error: Exception, param: str | None) -> Fault:

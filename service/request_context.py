@@ -13,13 +13,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import tracing
-from service.errors import fault_of
+from service.errors import WITH_DETAIL, fault_of
 from service.logs import REQUEST_ID
 from service.metrics import Metrics
 from service.tracing import Tracing
 
 log = logging.getLogger("service.access")
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+VOYAGE = "x-voyage-client-user-agent"
 QUIET_PATHS = frozenset({"/healthz", "/readyz"})
 
 
@@ -46,7 +47,9 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        token = REQUEST_ID.set(request_id(Headers(scope=scope)))
+        headers = Headers(scope=scope)
+        token = REQUEST_ID.set(request_id(headers))
+        WITH_DETAIL.set(VOYAGE in headers)
         try:
             traced = self.tracing.request(scope) if self.tracing else nullcontext()
             with traced, self.metrics.in_flight.track_inprogress():

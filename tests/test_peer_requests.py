@@ -149,6 +149,27 @@ def test_coheres_own_paths(client, ours, path):
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "embedding_types[0]")
 
 
+def test_jinas_list_of_formats(client, ours):
+    """One may be asked for; of two or none the field is named."""
+    got = vectors(client, input=["a dog"], embedding_type=["float"])
+    assert same(got, ours("a dog"))
+    packed = client.post("/v1/embeddings", json={"input": "a dog", "embedding_type": ["base64"]}).json()
+    assert same(np.frombuffer(base64.b64decode(packed["data"][0]["embedding"]), "<f4")[None], got)
+    for formats in (["float", "base64"], [], ["binary"]):
+        refused = client.post("/v1/embeddings", json={"input": "a dog", "embedding_type": formats})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "embedding_type")
+        assert "'float' or 'base64'" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/multimodalembeddings", "/v1/nothing"])
+def test_voyages_client_is_told_of_errors_in_its_words(client, path):
+    """The message stands in `detail` too, whichever layer refuses; nobody else sees that."""
+    theirs = {"x-voyage-client-user-agent": "{}"}
+    told = client.post(path, json={"input": "a dog", "model": "nobody"}, headers=theirs).json()
+    assert told["detail"] == told["error"]["message"]
+    assert client.post(path, json={"input": "a dog", "model": "nobody"}).json().keys() == {"error"}
+
+
 def test_voyages_own_path(client, ours):
     """Mixed content as its client sends it, with the usage that the client adds up."""
     content = [{"type": "text", "text": "a dog"}, {"type": "image_base64", "image_base64": IMAGE}]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from models.embedder import Embedder
 from models.errors import ParameterError
@@ -28,11 +28,16 @@ PATH = "/v1/embeddings"
 router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=StrictRoute)
 
 
+def only_one(value: Any) -> Any:
+    """Jina's clients ask for a list of formats, of which one is given here."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 class Options(BaseModel):
     """What may be asked of an embedding, whatever its input."""
 
     model: str | None = Field(default=None, description="one of the loaded models; left out, the default one")
-    encoding_format: Literal["float", "base64"] | None = Field(
+    encoding_format: Annotated[Literal["float", "base64"] | None, BeforeValidator(only_one)] = Field(
         default="float",
         validation_alias=AliasChoices("encoding_format", "embedding_type", "output_encoding"),
         description="`base64` = little-endian float32",
