@@ -20,7 +20,8 @@ from service.tracing import Tracing
 
 log = logging.getLogger("service.access")
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-VOYAGE = "x-voyage-client-user-agent"
+# The only path that nobody but Voyage's client asks; it says nowhere who it is.
+VOYAGE = "/v1/multimodalembeddings"
 QUIET_PATHS = frozenset({"/healthz", "/readyz"})
 
 
@@ -47,9 +48,8 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        token = REQUEST_ID.set(request_id(headers))
-        WITH_DETAIL.set(VOYAGE in headers)
+        token = REQUEST_ID.set(request_id(Headers(scope=scope)))
+        WITH_DETAIL.set(scope["path"].endswith(VOYAGE))
         try:
             traced = self.tracing.request(scope) if self.tracing else nullcontext()
             with traced, self.metrics.in_flight.track_inprogress():

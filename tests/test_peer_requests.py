@@ -161,13 +161,14 @@ def test_jinas_list_of_formats(client, ours):
         assert "'float' or 'base64'" in refused.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/multimodalembeddings", "/v1/nothing"])
-def test_voyages_client_is_told_of_errors_in_its_words(client, path):
-    """The message stands in `detail` too, whichever layer refuses; nobody else sees that."""
-    theirs = {"x-voyage-client-user-agent": "{}"}
-    told = client.post(path, json={"input": "a dog", "model": "nobody"}, headers=theirs).json()
-    assert told["detail"] == told["error"]["message"]
-    assert client.post(path, json={"input": "a dog", "model": "nobody"}).json().keys() == {"error"}
+def test_voyages_client_is_told_of_errors_in_its_words(client):
+    """The message stands in `detail` too, whichever layer refuses; at other paths nobody sees that."""
+    path = "/v1/multimodalembeddings"
+    packed = client.post(path, json={}, headers={"content-encoding": "gzip"})
+    for told in (client.post(path, json={"inputs": [], "model": "nobody"}), client.get(path), packed):
+        assert told.status_code in {400, 404, 405, 415}
+        assert told.json()["detail"] == told.json()["error"]["message"]
+    assert client.post("/v1/embeddings", json={"model": "nobody"}).json().keys() == {"error"}
 
 
 def test_voyages_own_path(client, ours):
