@@ -169,6 +169,16 @@ def test_the_duration_limit_holds_in_every_container(encode):
         decode("audio", encode(2.0), limits=Limits(audio_s=1.0))
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("encode", [make.mp3, make.m4a])
+def test_what_an_encoder_fills_up_does_not_count(encode, rate):
+    """A sound as long as may be is accepted, however its frames are padded; half a second more is not."""
+    limits = Limits(audio_s=2.0)
+    assert decode("audio", encode(2.0, rate=rate), limits=limits).waveform.size >= 32_000
+    with pytest.raises(MediaTooLargeError, match="at most 2 s"):
+        decode("audio", encode(2.5, rate=rate), limits=limits)
+
+
 def test_too_many_channels_are_refused():
     """The channel cap is enforced by the header."""
     with pytest.raises(MediaTooLargeError, match="33 channels"):

@@ -115,7 +115,7 @@ def fault_of(error: Exception) -> tuple[str, str]:
     if hasattr(error, "message") and hasattr(error, "code"):
         return error.message, error.code
     if isinstance(error, OSError):
-        return (error.strerror or str(error)), "unreadable"
+        return f"it cannot be read: {error.strerror or error}", "unreadable"
     log.error("a file could not be prepared", exc_info=error)
     return "it could not be prepared; the log holds the cause", "internal_error"
 
