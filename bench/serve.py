@@ -21,7 +21,7 @@ from pathlib import Path
 import models
 from bench import serve_overload
 from bench.serve_load import Load, called, ceiling, request
-from bench.serve_process import Running
+from bench.serve_process import PLAIN, Running
 from models.embedder import Embedder
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -133,7 +133,7 @@ def measure(arguments: argparse.Namespace) -> None:
     servers = ["ours"] if arguments.no_peer else ["ours", "plain FastAPI"]
     for load in chosen:
         for name in servers:
-            with Running(peer=name != "ours") as server:
+            with Running(None if name == "ours" else PLAIN) as server:
                 called(load, server.port, connections=4, seconds=1)
                 print(f"{load.name:<20} {name:<14}", end=" ", flush=True)
                 print(throughput(embedder, load, server.port, arguments.seconds), end="; ", flush=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from socket import socket
@@ -15,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 PATIENCE_S = 120
+PLAIN = (sys.executable, "-m", "bench.serve_peer")
 
 
 def free_port() -> int:
@@ -24,21 +26,22 @@ def free_port() -> int:
 
 
 class Running:
-    """`sensorium serve` as everybody starts it, or with `peer` a plain server around the same towers."""
+    """`sensorium serve` as everybody starts it; or another server by its words, health and environment."""
 
-    def __init__(self, *, peer: bool = False, **settings: object) -> None:
+    words: Sequence[str] = (sys.executable, "-m", "service")
+    health = "/readyz"
+
+    def __init__(self, words: Sequence[str] | None = None, **settings: object) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.port = free_port()
-        given = {
-            **os.environ,
-            "SENSORIUM_PORT": str(self.port),
-            "SENSORIUM_DATA_DIR": self._folder.name,
-            **{f"SENSORIUM_{name.upper()}": str(value) for name, value in settings.items()},
-        }
-        words = ["-m", "bench.serve_peer"] if peer else ["-m", "service"]
+        given = {**os.environ, **self.environment(settings)}
         with Path(self._folder.name, "log").open("w") as log:
-            self.process = subprocess.Popen([sys.executable, *words], env=given, stderr=log, stdout=log)
+            self.process = subprocess.Popen([*(words or self.words)], env=given, stderr=log, stdout=log)
         self._wait()
+
+    def environment(self, settings: Mapping[str, object]) -> dict[str, str]:
+        told = {"port": self.port, "data_dir": self._folder.name, **settings}
+        return {f"SENSORIUM_{name.upper()}": str(value) for name, value in told.items()}
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +58,7 @@ class Running:
 
     def ready(self) -> bool:
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5):
+            with urlopen(f"http://127.0.0.1:{self.port}{self.health}", timeout=5):
                 return True
         except (URLError, OSError):
             return False

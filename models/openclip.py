@@ -16,6 +16,7 @@ from PIL import Image
 from torch import nn
 
 from models.assembly import Assembly
+from models.causal import up_to_ends
 from models.clip_bpe import READ_AT_MOST, Words
 from models.embedder import Tower, Views
 from models.errors import MediaError, UnknownModelError, WeightsError
@@ -41,16 +42,41 @@ class ImageEncoder(nn.Module):
         return features
 
 
+def is_causal(model: Any) -> bool:
+    """Whether a text is read at its end token and no token sees what comes after it, as in CLIP itself."""
+    ends = getattr(model, "text_pool_type", None) in {"argmax", "eos"}
+    return isinstance(model, open_clip.CLIP) and ends and model.attn_mask is not None
+
+
 class TextEncoder(nn.Module):
     """Token ids int64 (n, context) -> (n, dim), before normalisation."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        self.causal = is_causal(model)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        if self.causal:
+            return up_to_ends(tokens, self.ends(tokens), self.read)
         features: torch.Tensor = self.model.encode_text(tokens)
         return features
+
+    def ends(self, tokens: torch.Tensor) -> torch.Tensor:
+        marked = tokens if self.model.text_pool_type == "argmax" else (tokens == self.model.text_eos_id).int()
+        return marked.argmax(-1)
+
+    def read(self, tokens: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+        """As `encode_text` of open_clip/model.py, of rows (n, length) shorter than the context or not."""
+        model, length = self.model, tokens.shape[1]
+        dtype = model.transformer.get_cast_dtype()
+        x = model.token_embedding(tokens).to(dtype) + model.positional_embedding[:length].to(dtype)
+        x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+        out: torch.Tensor = x[torch.arange(len(x), device=x.device), ends]
+        head = model.text_projection
+        if head is not None:
+            out = head(out) if isinstance(head, nn.Linear) else out @ head
+        return out
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
+from models.causal import up_to_ends
 from models.imagebind.sizes import CONTEXT, TRUNK_NORM_EPS, Sizes, Trunk
 from models.imagebind.stems import (
     ImageStem,
@@ -79,9 +80,14 @@ class TextTower(nn.Module):
         self.log_scale = nn.Parameter(torch.empty(()))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        x = self.blocks(self.stem(tokens) + self.positions, self.mask)
-        end = tokens.argmax(-1)  # the end token has the largest id
-        out: torch.Tensor = self.head(self.head_norm(x[torch.arange(len(x), device=x.device), end]))
+        # The end token has the largest id.
+        return up_to_ends(tokens, tokens.argmax(-1), self.read)
+
+    def read(self, tokens: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+        """The vectors at `ends`, (n,), of tokens (n, length)."""
+        length = tokens.shape[1]
+        x = self.blocks(self.stem(tokens) + self.positions[:, :length], self.mask[:length, :length])
+        out: torch.Tensor = self.head(self.head_norm(x[torch.arange(len(x), device=x.device), ends]))
         return out
 
 
