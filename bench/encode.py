@@ -2,9 +2,12 @@
 
     python -m bench.encode [--blocks N] [--batches 1,8] [--precisions fp32,bf16,int8]
                            [--modalities image,text] [--models huge,small] [--threads N] [--rounds N]
+                           [--tokens N]
 
 Random weights for the one, the bundled ones for sensorium-small. `--blocks N`: the first N blocks of each
-trunk, 0 for all. All precisions and the peer are timed in turns, so that noise hits them alike.
+trunk, 0 for all. `--tokens N`: of each text of the huge structure, start and end included; by default all 77,
+which open_clip reads of any text, and we only of those that have as many. All precisions and the peer are
+timed in turns, so that noise hits them alike.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from torch import nn
 import models
 from bench.matmul import rates
 from bench.pairs import Turns, in_turns
+from models.clip_bpe import CONTEXT, END, START
 from models.imagebind.sizes import SIZES, Sizes, Trunk
 from models.imagebind.towers import Encoder, build
 from models.modalities import MODALITIES
@@ -33,7 +37,7 @@ PEER = "open_clip"
 # What the encoders of the huge structure take: shape of one item.
 SHAPES: Mapping[str, tuple[int, ...]] = {
     "image": (3, 2, 224, 224),
-    "text": (77,),
+    "text": (CONTEXT,),
     "audio": (1, 128, 204),
     "depth": (1, 224, 224),
     "thermal": (1, 224, 224),
@@ -76,11 +80,19 @@ def inferred(call: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) 
     return torch.inference_mode()(lambda: call(batch))
 
 
-def batch_of(modality: str, count: int) -> torch.Tensor:
+def texts(count: int, tokens: int, random: torch.Generator) -> torch.Tensor:
+    """Rows of CLIP's tokens (count, 77) whose end token is the last of `tokens`."""
+    rows = torch.zeros(count, CONTEXT, dtype=torch.long)
+    rows[:, :tokens] = torch.randint(1, START, (count, tokens), generator=random)
+    rows[:, 0], rows[:, tokens - 1] = START, END
+    return rows
+
+
+def batch_of(modality: str, count: int, tokens: int = CONTEXT) -> torch.Tensor:
     """Random items (count, *shape); stills are shown twice, as `prepare` does."""
     random = torch.Generator().manual_seed(SEED)
     if modality == "text":
-        return torch.randint(1, 49_000, (count, *SHAPES["text"]), generator=random)
+        return texts(count, tokens, random)
     batch = torch.randn(count, *SHAPES[modality], generator=random)
     return batch[:, :, :1].expand(-1, -1, 2, -1, -1).contiguous() if modality == "image" else batch
 
@@ -105,6 +117,7 @@ class Plan:
     precisions: tuple[str, ...]
     modalities: tuple[str, ...]
     rounds: int
+    tokens: int = CONTEXT
 
 
 def peer_call(model: open_clip.CLIP | None, modality: str, batch: torch.Tensor) -> Callable[[], torch.Tensor]:
@@ -127,7 +140,7 @@ def huge(plan: Plan) -> Iterator[tuple[str, int, Turns, dict[str, float]]]:
     for modality in plan.modalities:
         made = {name: fitted(modality, name, plan.blocks) for name in plan.precisions}
         for count in plan.batches:
-            batch = batch_of(modality, count)
+            batch = batch_of(modality, count, plan.tokens)
             calls = {
                 name: inferred(each, batch if modality == "text" else batch.to(dtype_of(each, name)))
                 for name, each in made.items()
@@ -204,6 +217,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", default="huge,small")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tokens", type=int, choices=range(2, CONTEXT + 1), metavar="N", default=CONTEXT)
     given = parser.parse_args(words)
     if given.threads:
         torch.set_num_threads(given.threads)
@@ -213,6 +227,7 @@ def main(words: Sequence[str] | None = None) -> None:
         tuple(given.precisions.split(",")),
         tuple(given.modalities.split(",")),
         given.rounds,
+        given.tokens,
     )
     report(plan, given.models.split(","))
 

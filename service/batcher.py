@@ -135,9 +135,8 @@ class Batcher:
         self._changed.set()
         outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
         for job in jobs:
-            if math.isinf(
-                job.taken
-            ):  # no batch ever took it: the encoders have stopped, or fail with everything
+            # No batch ever took it: the encoders have stopped, or fail with everything.
+            if math.isinf(job.taken):
                 continue
             tracing.record("queue", job.since, job.taken, modality=modality)
             tracing.record("encode", job.taken, perf_counter(), modality=modality)

@@ -9,8 +9,10 @@ import httpx
 import pytest
 import uvicorn
 
+import models
 from service.app import create_app
 from service.settings import Settings
+from tests.recordings import film
 from tests.small_embedder import small_embedder
 
 PATIENCE_S = 60
@@ -88,6 +90,18 @@ def collection(client, request):
     assert client.put(f"/v1/collections/{name}").status_code == 201
     yield f"/v1/collections/{name}"
     client.delete(f"/v1/collections/{name}")
+
+
+@pytest.fixture(scope="session")
+def small_model():
+    """The model of the package."""
+    return models.load("sensorium-small")
+
+
+@pytest.fixture(scope="session")
+def long_mp4():
+    """A minute of film with stripes in a known part."""
+    return film()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-import models
 from models.media.limits import Limits
 from models.media.reel import Reel, forward
 from models.modalities import decode
@@ -15,16 +14,6 @@ from tests import media_files as files
 from tests.recordings import RATE, film, hiss
 
 CUTTING = Cutting(10.0, 60)
-
-
-@pytest.fixture(scope="module")
-def long_mp4():
-    return film()
-
-
-@pytest.fixture(scope="module")
-def bundled():
-    return models.load("sensorium-small")
 
 
 @pytest.mark.parametrize(
@@ -59,11 +48,11 @@ def test_what_is_no_recording_has_no_segments():
         assert list(prepared(lambda _: None, sample, [Span(0, 1)])) == []
 
 
-def test_silence_is_no_segment(bundled):
+def test_silence_is_no_segment(small_model):
     """Of a sound with a pause, the pause is not stored; of silence, nothing but the whole."""
     samples = np.zeros(60 * RATE, np.float32)
     samples[5 * RATE : 15 * RATE] = hiss(10)
-    prepare = bundled.tower("audio").prepare
+    prepare = small_model.tower("audio").prepare
     for waveform, count in ((samples, 2), (np.zeros_like(samples), 0)):
         sample = AudioSample(waveform)
         assert len(list(prepared(prepare, sample, spans_of(sample, CUTTING)))) == count
@@ -95,9 +84,9 @@ def test_of_a_costly_film_key_frames_are_shown(long_mp4):
         )
 
 
-def test_a_film_whose_parts_cost_too_much_is_stored_whole(bundled, long_mp4):
+def test_a_film_whose_parts_cost_too_much_is_stored_whole(small_model, long_mp4):
     """The bound on decoded pixels takes segments away and refuses nothing that was accepted before."""
     sample = decode("video", long_mp4, limits=Limits(decoded_pixels=64 * 48 * 100))
-    prepare = bundled.tower("image").prepare
+    prepare = small_model.tower("image").prepare
     made = [each.span for each in prepared(prepare, sample, spans_of(sample, CUTTING))]
     assert [span.start_s for span in made] == [0.0, 10.0]

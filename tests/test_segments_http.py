@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import models
 import sensorium_client
 from index import Segment, Store
 from models.modalities import decode
@@ -21,7 +20,7 @@ from service.settings import Settings
 from tests import media_files as files
 from tests.conftest import PATIENCE_S, running, wait_until_ready
 from tests.odd_hosts import Detour, resolve, running_host
-from tests.recordings import RATE, STRIPES, film, hiss, long_sound, stripes, walk_then_turn
+from tests.recordings import RATE, STRIPES, hiss, long_sound, stripes, walk_then_turn
 from tests.small_embedder import small_embedder
 from tests.test_jobs import ended
 
@@ -58,20 +57,10 @@ def long_wav():
 
 
 @pytest.fixture(scope="module")
-def long_mp4():
-    return film()
-
-
-@pytest.fixture(scope="module")
-def bundled():
-    return models.load("sensorium-small")
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory, bundled, long_wav, long_mp4):
-    """A client of a server of the bundled model, with long and short sounds, films and movements."""
+def filled(tmp_path_factory, small_model, long_wav, long_mp4):
+    """A client of a server of the model of the package, with long and short sounds, films and movements."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("segments"), gallery=False)
-    with running(create_app(settings, bundled)) as url:
+    with running(create_app(settings, small_model)) as url:
         wait_until_ready(url)
         with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
             client.put(THINGS, json={})
@@ -233,7 +222,7 @@ def test_a_long_recording_does_not_fill_the_queue(serve, long_wav):
     assert vectors_of(client, "audio") == 42
 
 
-def test_ingests_of_folders_store_segments_as_requests_do(tmp_path, bundled, long_wav, long_mp4):
+def test_ingests_of_folders_store_segments_as_requests_do(tmp_path, small_model, long_wav, long_mp4):
     """A job and the command leave the same rows behind, with the same vectors."""
     media = tmp_path / "media"
     media.mkdir()
@@ -241,7 +230,7 @@ def test_ingests_of_folders_store_segments_as_requests_do(tmp_path, bundled, lon
     for name, data in contents.items():
         (media / name).write_bytes(data)
     settings = Settings(data_dir=tmp_path / "a", ingest_roots=(media,), ingest_processes=1, gallery=False)
-    with running(create_app(settings, bundled)) as url:
+    with running(create_app(settings, small_model)) as url:
         wait_until_ready(url)
         with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
             client.put(THINGS, json={})
