@@ -13,6 +13,7 @@ import logging
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import TypeAlias
@@ -26,7 +27,6 @@ from service.batch import Job, Key, Queues, Vector, deliver, fail, for_caller, u
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.pace import Pace
-from service.threads import FirstFree
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Batcher:
         self._queues = Queues(batch_views)
         self._running: list[tuple[Key, list[Job]]] = []
         self._changed = asyncio.Event()
-        self._threads = FirstFree(lanes, "encoder")
+        self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
         self._task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._closed = False

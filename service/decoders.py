@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 
 from models.machine import use_threads
-from service.threads import FirstFree
 
 TEXT_THREADS = 2
 
@@ -17,9 +16,8 @@ class Decoders:
     """
 
     def __init__(self, threads: int) -> None:
-        alone = partial(use_threads, 1)
-        self.media = FirstFree(threads, "decode", alone)
-        self.texts = FirstFree(min(TEXT_THREADS, threads), "tokenize", alone)
+        self.media = ThreadPoolExecutor(threads, "decode", use_threads, (1,))
+        self.texts = ThreadPoolExecutor(min(TEXT_THREADS, threads), "tokenize", use_threads, (1,))
 
     def shutdown(self) -> None:
         """What runs is not waited for: nothing of it can be stored any more."""
