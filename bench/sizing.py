@@ -2,8 +2,9 @@
 
     python -m bench.sizing [--model NAME] [--weights PATH] [--precision bf16] [--device cuda] [--threads 2]
 
-Ready samples go through the encoder one, eight and thirty-two at a time, so decoding is not in it. Memory is
-that of the process after loading and after everything was run (resident; on a GPU its own beside).
+Ready samples go through the encoder one, eight and thirty-two at a time, so decoding and preparing are
+not in it. Memory is that of the process after loading and after everything was run (resident; on a GPU its
+own beside).
 """
 
 from __future__ import annotations
