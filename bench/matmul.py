@@ -8,7 +8,7 @@ import torch
 
 from bench.pairs import in_turns
 from models.precision import precisions
-from models.precision_layers import Bf16Linear, Int8Linear, Linear
+from models.precision_layers import Bf16Linear, Fp32Linear, Int8Linear, Linear
 
 ROWS, BEFORE, AFTER = 2056, 1280, 5120  # a batch of 8 pictures through the first layer of ViT-H's MLP
 
@@ -18,9 +18,11 @@ def _calls() -> dict[str, Callable[[], torch.Tensor]]:
     linear = Linear(BEFORE, AFTER).requires_grad_(False)
     rows = torch.randn(1, ROWS, BEFORE, generator=random)
     narrow = rows.bfloat16()
-    calls: dict[str, Callable[[], torch.Tensor]] = {"fp32": lambda: linear(rows)}
-    packed = Bf16Linear(linear)
-    calls["bf16"] = lambda: packed(narrow)
+    whole, halved = Fp32Linear(linear), Bf16Linear(linear)
+    calls: dict[str, Callable[[], torch.Tensor]] = {
+        "fp32": lambda: whole(rows),
+        "bf16": lambda: halved(narrow),
+    }
     if "int8" in precisions():
         quantised = Int8Linear(linear)
         calls["int8"] = lambda: quantised(rows)

@@ -1,9 +1,10 @@
-"""Instruction sets of this processor that multiply numbers of few bits."""
+"""Instruction sets of this processor: those that multiply numbers of few bits, and vectors of any."""
 
 from __future__ import annotations
 
 import torch
 
+VECTORS = ("avx2",)
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
 NATIVE_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8")
 

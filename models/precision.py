@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -11,21 +12,31 @@ import torch
 from torch import nn
 
 from models.errors import ParameterError
-from models.instructions import NATIVE_BF16, NATIVE_INT8, processor_has
+from models.instructions import NATIVE_BF16, NATIVE_INT8, VECTORS, processor_has
+from models.precision_convolutions import pack_convolutions
 from models.precision_items import ItemByItem, Stack
-from models.precision_layers import Bf16Linear, Int8Linear, Linear
+from models.precision_layers import Bf16Linear, Fp32Linear, Int8Linear, Linear, PackedLinear
 
 log = logging.getLogger(__name__)
+
+Packed: TypeAlias = type[PackedLinear] | type[Int8Linear]
 
 AUTO = "auto"
 DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
     {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 )
+# What a CPU's linear layers become, and the instructions that they need (any).
+PACKED: Mapping[str, tuple[Packed, tuple[str, ...]]] = MappingProxyType(
+    {
+        "fp32": (Fp32Linear, VECTORS),
+        "bf16": (Bf16Linear, NATIVE_BF16),
+        "int8": (Int8Linear, NATIVE_INT8),
+    }
+)
 ON_CPU = ("fp32", "bf16", "int8")
 ON_GPU = ("fp32", "bf16", "fp16")
 
 Fill: TypeAlias = Callable[[str, nn.Module], None]
-Packed: TypeAlias = type[Bf16Linear] | type[Int8Linear]
 
 
 def precisions(device: str = "cpu") -> tuple[str, ...]:
@@ -68,9 +79,8 @@ def resolve(name: str, device: str = "cpu") -> str:
 def _packed(precision: str, device: str) -> Packed | None:
     if torch.device(device).type != "cpu":
         return None
-    if precision == "int8":
-        return Int8Linear
-    return Bf16Linear if precision == "bf16" and processor_has(*NATIVE_BF16) else None
+    kind, needed = PACKED.get(precision, (None, ()))
+    return kind if processor_has(*needed) else None
 
 
 def dtype_of(
@@ -95,6 +105,23 @@ def expect_compilable(precision: str) -> None:
         )
 
 
+def _fit_parts(
+    whole: nn.Module, path: str, packed: Packed | None, fill: Fill, cast: Callable[[nn.Module], object]
+) -> None:
+    """`fit` of what lies in `whole`, in place; nothing holds a part that has been replaced."""
+    for name in [name for name, _ in whole.named_children()]:
+        part, place = whole.get_submodule(name), f"{path}.{name}" if path else name
+        fill(place, part)
+        if packed is not None and isinstance(part, Linear):
+            setattr(whole, name, packed(part))
+            continue
+        _fit_parts(part, place, packed, fill, cast)
+        if packed is Int8Linear and isinstance(part, Stack) and not isinstance(whole, ItemByItem):
+            setattr(whole, name, ItemByItem(part))
+        elif not list(part.children()):
+            cast(part)
+
+
 def fit(
     encoder: nn.Module,
     precision: str,
@@ -112,15 +139,9 @@ def fit(
     packed = None if compiled else _packed(precision, device)
     dtype = dtype_of(encoder, precision, device, compiled=compiled)
     fill("", encoder)
-    for path, module in list(encoder.named_modules()):
-        for name, child in list(module.named_children()):
-            fill(f"{path}.{name}" if path else name, child)
-            if packed is not None and isinstance(child, Linear):
-                setattr(module, name, packed(child))
-            elif packed is Int8Linear and isinstance(child, Stack) and not isinstance(module, ItemByItem):
-                setattr(module, name, ItemByItem(child))
-            elif not list(child.children()):
-                child.to(device, dtype)
+    _fit_parts(encoder, "", packed, fill, partial(nn.Module.to, device=device, dtype=dtype))
     encoder.to(device, dtype).eval().requires_grad_(False)
     if compiled:
         encoder.compile(dynamic=True)
+    elif torch.device(device).type == "cpu":
+        pack_convolutions(encoder)

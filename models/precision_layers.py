@@ -1,4 +1,4 @@
-"""Linear layers that can be had in fewer bits: oneDNN's packed bf16, and int8 weights with int8 products.
+"""Linear layers packed for the processor: oneDNN's in fp32 and bf16, and int8 weights with int8 products.
 
 The packed layers hold their weights in the layout that the processor's kernel reads, and nothing else; the
 GELU or the sum that follows a product is done on its way out, in float32.
@@ -43,19 +43,33 @@ class Linear(nn.Linear):
         return functional.gelu(y) if gelu else y
 
 
-class Bf16Linear(nn.Module):
-    """A Linear in bfloat16 on a CPU, summed in float32; gives bfloat16."""
+class PackedLinear(nn.Module):
+    """A Linear in `dtype` on a CPU, summed in float32; gives `dtype`."""
+
+    dtype: torch.dtype
 
     def __init__(self, linear: Linear) -> None:
         super().__init__()
         # The kernels that torch.compile puts in place of linear layers.
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().bfloat16())  # noqa: SLF001 - as above
-        self.bias = linear.bias.detach().bfloat16()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().to(self.dtype))  # noqa: SLF001 - as above
+        self.bias = linear.bias.detach().to(self.dtype)
 
     def forward(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
         product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - as above
-        y: torch.Tensor = product(x.bfloat16(), self.weight, self.bias, *AFTER[gelu])
+        y: torch.Tensor = product(x.to(self.dtype), self.weight, self.bias, *AFTER[gelu])
         return y
+
+
+class Fp32Linear(PackedLinear):
+    """A Linear as it is, in the kernel's layout."""
+
+    dtype = torch.float32
+
+
+class Bf16Linear(PackedLinear):
+    """A Linear in half the bits."""
+
+    dtype = torch.bfloat16
 
 
 def _levels(x: torch.Tensor, step: float, zero: int) -> torch.Tensor:

@@ -1,13 +1,17 @@
 """Encoders in fewer bits: what they keep of the vectors, and what is refused."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import models
 from models.errors import ParameterError
 from models.footprint import needed_bytes
-from models.precision import precisions, resolve
+from models.instructions import processor_has
+from models.precision import PACKED, fit, precisions, resolve
 from models.precision_attention import attend_in_bf16
 from models.precision_layers import Bf16Linear, Int8Linear, Linear
 from models.small.assemble import TAKES
@@ -16,6 +20,7 @@ from tests.test_small import ordinary
 
 KEPT = {"bf16": 0.999, "int8": 0.995}
 COARSE = [name for name in KEPT if name in precisions()]
+PACKING = [name for name, (_, needed) in PACKED.items() if processor_has(*needed)]
 needs_int8 = pytest.mark.skipif("int8" not in precisions(), reason="this processor has no VNNI")
 IMAGEBIND = ("text", "image", "audio", "depth", "thermal", "imu")
 
@@ -100,6 +105,21 @@ def test_bf16_products_are_near_exact_ones():
     for gelu in (False, True):
         got = Bf16Linear(exact)(inputs.bfloat16(), gelu=gelu).float()
         assert (got - exact(inputs, gelu=gelu)).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("precision", PACKING)
+def test_layers_are_packed_one_by_one(precision):
+    """When a layer's turn comes, those before it are gone: a model is never there twice."""
+    encoder = nn.Sequential(*(nn.Sequential(Linear(32, 32), nn.ReLU()) for _ in range(4)))
+    layers = [weakref.ref(part) for part in encoder.modules() if isinstance(part, Linear)]
+    alive: list[int] = []
+
+    def fill(_path: str, part: nn.Module) -> None:
+        if isinstance(part, Linear):
+            alive.append(sum(layer() is not None for layer in layers))
+
+    fit(encoder, precision, fill=fill)
+    assert alive == [4, 3, 2, 1]
 
 
 def test_identity_does_not_depend_on_precision(small):

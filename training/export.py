@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -63,6 +64,14 @@ def folded(tower: ConvNet, sizes: NetSizes) -> ConvNet:
 def _is_layer(module: nn.Module) -> bool:
     norms = (nn.BatchNorm1d, nn.BatchNorm2d)
     return isinstance(module, nn.Sequential) and len(module) == 2 and isinstance(module[1], norms)
+
+
+def in_use(tower: nn.Module) -> nn.Module:
+    """A copy whose layers an Embedder may replace; of a net the head is the same, for `centre`."""
+    copied = deepcopy(tower)
+    if isinstance(copied, ConvNet) and isinstance(tower, ConvNet):
+        copied.head = tower.head
+    return copied
 
 
 def centre(tower: ConvNet, heads: torch.Tensor) -> None:
@@ -126,7 +135,7 @@ def join(data: Path, out: Path) -> tuple[dict[str, nn.Module], dict[str, object]
         "sensorium-small",
         DIM,
         {
-            name: Tower(prepare_by_kind(name, TAKES[name]), tower, scale[name])
+            name: Tower(prepare_by_kind(name, TAKES[name]), in_use(tower), scale[name])
             for name, tower in towers.items()
         },
         identity="",

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
 from torch import nn
 
+from models.precision_convolutions import Convolution
 from models.small.sizes import DIM, NetSizes
 
 CONVOLUTIONS: Mapping[int, Callable[..., nn.Module]] = MappingProxyType({1: nn.Conv1d, 2: nn.Conv2d})
 NORMS: Mapping[int, Callable[..., nn.Module]] = MappingProxyType({1: nn.BatchNorm1d, 2: nn.BatchNorm2d})
 
 
-@dataclass(frozen=True)
 class Layers:
-    """Makes the layers of a net of `sizes`; `folded`: batch norms lie inside the convolutions, as shipped."""
+    """Makes the layers of a net of `sizes`; `folded`: batch norms lie inside the convolutions, as shipped.
 
-    sizes: NetSizes
-    folded: bool
+    `places` is the plane or line that the next layer is given.
+    """
 
-    def __call__(self, before: int, after: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    def __init__(self, sizes: NetSizes, *, folded: bool) -> None:
+        self.kernel, self.folded, self.places = sizes.kernel, folded, sizes.places
+
+    def __call__(self, before: int, after: int, stride: int = 1) -> Convolution:
         """Convolution with "same" padding, then batch norm."""
-        dims, padding = self.sizes.dims, kernel // 2
-        convolution = CONVOLUTIONS[dims](before, after, kernel, stride, padding, bias=self.folded)
-        return nn.Sequential(convolution) if self.folded else nn.Sequential(convolution, NORMS[dims](after))
+        layer = self.over(self.places, before, after, stride, self.kernel)
+        self.places = tuple(-(-side // stride) for side in self.places)
+        return layer
+
+    def over(
+        self, places: tuple[int, ...], before: int, after: int, stride: int, kernel: int = 1
+    ) -> Convolution:
+        """A layer that is given `places`, beside the others."""
+        dims = len(places)
+        convolution = CONVOLUTIONS[dims](before, after, kernel, stride, kernel // 2, bias=self.folded)
+        norms = () if self.folded else (NORMS[dims](after),)
+        return Convolution(convolution, *norms, places=places)
 
 
 class Residual(nn.Module):
@@ -34,26 +45,26 @@ class Residual(nn.Module):
 
     def __init__(self, layer: Layers, before: int, after: int, stride: int) -> None:
         super().__init__()
-        kernel = layer.sizes.kernel
-        self.first = layer(before, after, kernel, stride)
-        self.second = layer(after, after, kernel)
-        same = before == after and stride == 1
-        self.around = nn.Identity() if same else layer(before, after, 1, stride)
+        given, same = layer.places, before == after and stride == 1
+        self.first = layer(before, after, stride)
+        self.second = layer(after, after)
+        self.around = nn.Identity() if same else layer.over(given, before, after, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(self.second(torch.relu(self.first(x))) + self.around(x))
+        y: torch.Tensor = self.second(self.first(x, relu=True), plus=self.around(x), relu=True)
+        return y
 
 
 class ConvNet(nn.Module):
-    """(n, channels, *size) -> (n, DIM): stem (stride 4), stages (each halves but the first), mean, linear."""
+    """(n, channels, *places) -> (n, DIM): stem (stride 4), stages (all but the first halve), mean, linear."""
 
     def __init__(self, sizes: NetSizes, *, folded: bool = False) -> None:
         super().__init__()
-        layer, width, kernel = Layers(sizes, folded), sizes.widths[0], sizes.kernel
+        layer, width = Layers(sizes, folded=folded), sizes.widths[0]
         self.stem = nn.Sequential(
-            layer(sizes.channels, width // 2, kernel, 2),
+            layer(sizes.channels, width // 2, 2),
             nn.ReLU(),
-            layer(width // 2, width, kernel, 2),
+            layer(width // 2, width, 2),
             nn.ReLU(),
         )
         blocks = []

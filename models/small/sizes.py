@@ -22,22 +22,22 @@ class TextSizes:
 
 @dataclass(frozen=True)
 class NetSizes:
-    """A residual net over `dims` axes: input `channels`, one width and one number of blocks per stage."""
+    """A residual net: `channels` over a plane or line of `places`, one width and some blocks per stage."""
 
     channels: int
+    places: tuple[int, ...]
     widths: tuple[int, ...]
     blocks: tuple[int, ...]
-    dims: int = 2
     kernel: int = 3
 
 
 TEXT = TextSizes()
 NETS: Mapping[str, NetSizes] = MappingProxyType(
     {
-        "image": NetSizes(channels=3, widths=(48, 96, 192, 384), blocks=(2, 2, 2, 2)),
-        "audio": NetSizes(channels=1, widths=(32, 64, 128, 256), blocks=(1, 1, 1, 1)),
-        "thermal": NetSizes(channels=1, widths=(24, 48, 96, 192), blocks=(1, 1, 2, 1)),
-        "depth": NetSizes(channels=2, widths=(24, 48, 96, 192), blocks=(1, 1, 2, 1)),
-        "imu": NetSizes(channels=10, widths=(64, 128, 224), blocks=(1, 1, 1), dims=1, kernel=5),
+        "image": NetSizes(channels=3, places=(64, 64), widths=(48, 96, 192, 384), blocks=(2, 2, 2, 2)),
+        "audio": NetSizes(channels=1, places=(128, 100), widths=(32, 64, 128, 256), blocks=(1, 1, 1, 1)),
+        "thermal": NetSizes(channels=1, places=(96, 96), widths=(24, 48, 96, 192), blocks=(1, 1, 2, 1)),
+        "depth": NetSizes(channels=2, places=(64, 64), widths=(24, 48, 96, 192), blocks=(1, 1, 2, 1)),
+        "imu": NetSizes(channels=10, places=(256,), widths=(64, 128, 224), blocks=(1, 1, 1), kernel=5),
     }
 )
