@@ -217,8 +217,10 @@ def fault_of_validation(error: RequestValidationError) -> Fault:
     place = place_of(first["loc"])
     if place is None and first["type"] == "value_error":
         return Fault(400, first["msg"].removeprefix("Value error, "), code="invalid_parameter")
-    if place is None:
+    if place is None and first.get("input") is None:
         return Fault(400, "the request needs a body: a JSON object", code="missing_body")
+    if place is None:
+        return Fault(400, "the body is no JSON object; accepted is one", code="invalid_parameter")
     code = "unknown_parameter" if first["type"] == "extra_forbidden" else "invalid_parameter"
     said = first["msg"].removeprefix("Value error, ")
     return Fault(400, f"{place}: {said}", param=place, code=code)

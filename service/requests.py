@@ -155,6 +155,9 @@ async def upload_of(form: FormData) -> Upload:
             raise LocatedError(ParameterError(misplaced(name)), name)
         if isinstance(value, UploadFile):
             files.append(File(value.filename or "", await value.read(), value.content_type))
+        elif name in fields:
+            message = f"the form field {name!r} came more than once; send it once, it counts for every file"
+            raise LocatedError(ParameterError(message), name)
         else:
             fields[name] = value
     if not files:

@@ -16,6 +16,7 @@ from tests.recordings import film
 from tests.small_embedder import small_embedder
 
 PATIENCE_S = 60
+pytest_plugins = ["tests.python_client"]
 
 
 @contextlib.contextmanager

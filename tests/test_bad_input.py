@@ -53,6 +53,12 @@ IMU_NAN[3, 2] = np.nan
 CASES = {
     "an empty body": (posted(EMBEDDINGS, b""), 400, ["body"]),
     "an empty body to items": (posted("{collection}/items", b""), 400, ["JSON"]),
+    "a list for a body": ({"url": "/v1/similarity", "json": [1]}, 400, ["no JSON object"]),
+    "a form field twice": (
+        upload("imu", b"x", sample_rate=["50", "60"]),
+        400,
+        ["sample_rate", "more than once"],
+    ),
     "an empty file": (upload("image", b""), 422, ["empty"]),
     "an empty input": ({"url": EMBEDDINGS, "json": {"input": []}}, 400, ["at least one"]),
     "noise as image": (media("image", files.noise()), 415, ["image", "PNG"]),

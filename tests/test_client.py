@@ -15,23 +15,8 @@ from PIL import Image as Pictures
 import sensorium_client as sc
 from tests import media_files as files
 from tests.busy_gate import busy_server
+from tests.python_client import QUICK
 from tests.small_embedder import DIM
-
-QUICK = sc.Retries(first_s=0.01, longest_s=0.05)
-
-
-@pytest.fixture
-def sensorium(server):
-    with sc.Client(server[1], retries=QUICK) as client:
-        yield client
-
-
-@pytest.fixture
-def zoo(sensorium, request):
-    """A fresh collection."""
-    collection = sensorium.create(f"client-{abs(hash(request.node.nodeid))}")
-    yield collection
-    collection.drop()
 
 
 def b64(data):
@@ -132,7 +117,7 @@ def test_inputs_that_cannot_be_sent_are_named(sensorium, tmp_path):
         (np.zeros((6, 100)), "wrap it"),
         (sc.Audio(np.zeros(100)), "rate"),
         (sc.IMU(np.zeros((6, 100)), sample_rate=50), "acceleration first"),
-        (sc.Image(np.zeros((4, 4), np.int64)), "uint8"),
+        (sc.Image(np.full((4, 4), 70_000)), "uint8"),
         (sc.Image(tmp_path / "absent.png"), "absent.png"),
         (tmp_path / "map.npy", "Depth("),
         (7, "int is no content"),

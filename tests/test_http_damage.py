@@ -2,6 +2,7 @@
 
 import pytest
 
+import sensorium_client as sc
 from index import Store
 from tests.small_disk import mounted
 
@@ -25,6 +26,18 @@ def test_a_damaged_collection_is_listed_with_the_reason(damaged):
     assert (broken["name"], broken["status"]) == ("broken", "damaged")
     assert "from a backup" in broken["reason"]
     assert (sound["name"], sound["status"]) == ("sound", "ready")
+
+
+def test_the_python_client_lists_a_damaged_collection_and_does_not_wait_for_it(damaged):
+    """With the reason, beside the sound ones; its uses fail at once, not after their Retry-After."""
+    with sc.Client(str(damaged.base_url)) as client:
+        broken, sound = client.collections()
+        assert (broken.name, broken.status, broken.total) == ("broken", "damaged", 0)
+        assert "from a backup" in broken.reason
+        assert (sound.status, sound.reason, sound.dimension) == ("ready", None, 16)
+        with pytest.raises(sc.ServerFailedError, match="restore") as refused:
+            client.collection("broken").search("a dog")
+        assert refused.value.code == "damaged"
 
 
 def test_every_use_of_a_damaged_collection_says_what_to_do(damaged):

@@ -131,6 +131,7 @@ def test_a_label_set_is_stored_read_replaced_and_deleted(serve):
         ("a.b", 1, "plain"),
         ("zoo", 1, ["the {}"]),
     ]
+    assert {name for each in listed for name in each} == {"name", "count", "templates", "created_at"}
     assert client.delete("/v1/label-sets/zoo").json() == {"name": "zoo", "deleted": True}
     gone = client.get("/v1/label-sets/zoo")
     assert (gone.status_code, gone.json()["error"]["code"]) == (404, "label_set_not_found")

@@ -76,6 +76,8 @@ def test_scores_filters_and_variety(store):
     vector = store.embeddings.embed_query("rain on a roof")
     assert len(vector) == DIM
     assert store.similarity_search_by_vector(vector, k=1)[0].id == "c"
+    apart = store.max_marginal_relevance_search_by_vector(vector, k=2, lambda_mult=0.9)
+    assert [each.id for each in apart] == ["c", store.similarity_search_by_vector(vector, k=2)[1].id]
     [(_, relevance)] = store.similarity_search_with_relevance_scores("a dog", k=1)
     assert relevance == pytest.approx(1, abs=1e-5)
 

@@ -79,7 +79,8 @@ def described(found: LabelSet) -> dict[str, Any]:
 
 def summary(found: LabelSet) -> dict[str, Any]:
     facts = described(found)
-    return {**facts, "count": len(facts.pop("labels"))}
+    count = len(facts.pop("labels"))
+    return {**facts, "count": count}
 
 
 @router.put(

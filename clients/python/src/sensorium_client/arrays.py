@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import Any, TypeAlias
+from typing import Any, SupportsFloat, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ COLOUR_OF_CHANNELS = {1: GREY, 3: RGB, 4: RGBA}
 FLOAT_WAVE = 3
 BYTES_PER_SAMPLE = 4
 CHANNELS_OF_A_RECORDING = 6
+HIGHEST_RATE = 768_000
+# White of a picture; of whole numbers that have no usual range the least that holds them, as in the server.
+WHITE_OF_FLOATS, WHITE_OF_UINT16, WHITES_OF_OTHERS = (1,), (65_535,), (255, 65_535)
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
@@ -27,21 +30,35 @@ def chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
+def whites_of(array: Array) -> tuple[int, ...]:
+    """What white may be in such a picture. Raises UnusableInputError."""
+    if array.dtype.kind not in "fiu":
+        raise UnusableInputError(f"a picture has numbers, 0 to 255, 65535 or 1 (floats), not {array.dtype}")
+    if array.dtype.kind == "f":
+        return WHITE_OF_FLOATS
+    return WHITE_OF_UINT16 if array.dtype.kind == "u" and array.dtype.itemsize == 2 else WHITES_OF_OTHERS
+
+
+def eight_bits(array: Array) -> npt.NDArray[np.uint8]:
+    """Pixels from black to white as uint8. Raises UnusableInputError."""
+    if array.dtype == np.uint8:
+        return array
+    whites = whites_of(array)
+    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= whites[-1]):
+        raise UnusableInputError(f"a picture of {array.dtype} goes from 0 to {whites[-1]}; of uint8 to 255")
+    white = next(full for full in whites if array.max() <= full)
+    return np.round(array / np.float32(white / 255)).astype(np.uint8)
+
+
 def pixels_of(array: Array) -> npt.NDArray[np.uint8]:
-    """Uint8 (H, W, channels) of a picture as uint8 [0, 255] or float [0, 1]. Raises UnusableInputError."""
+    """Uint8 (H, W, channels) of a picture (H, W[, 1|3|4]). Raises UnusableInputError."""
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in COLOUR_OF_CHANNELS or min(array.shape) < 1:
         raise UnusableInputError(
             f"a picture has shape (height, width), or with 1, 3 or 4 channels last, not {array.shape}"
         )
-    if array.dtype.kind == "f":
-        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-            raise UnusableInputError("a picture of floats has values from 0 to 1; uint8 ones 0 to 255")
-        return np.round(array * 255).astype(np.uint8)
-    if array.dtype != np.uint8:
-        raise UnusableInputError(f"a picture is uint8 (0 to 255) or float (0 to 1), not {array.dtype}")
-    return array
+    return eight_bits(array)
 
 
 def png(array: Array) -> bytes:
@@ -70,8 +87,10 @@ def samples_of(array: Array) -> npt.NDArray[np.float32]:
 
 def wav(array: Array, rate: float | None) -> bytes:
     """A WAV of 32-bit floats. `rate`: samples per second."""
-    if rate is None or rate != int(rate) or rate < 1:
-        raise UnusableInputError("a sound as an array needs `rate`: whole samples per second")
+    if not isinstance(rate, SupportsFloat) or not 1 <= float(rate) <= HIGHEST_RATE or float(rate) % 1:
+        raise UnusableInputError(
+            f"a sound as an array needs `rate`: whole samples per second, 1 to {HIGHEST_RATE}"
+        )
     samples = samples_of(array)
     channels, data = samples.shape[1], samples.astype("<f4").tobytes()
     width = channels * BYTES_PER_SAMPLE

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 import httpx
 
 from sensorium_client import calls
-from sensorium_client.bulk import Addable, Batch, Batching, batches, in_order
-from sensorium_client.calls import Call, Query, Templates
-from sensorium_client.client import DEFAULT_URL, EMBEDDED_TOGETHER, PAGE, chunked, headers_of, joined
-from sensorium_client.content import Content
-from sensorium_client.errors import SensoriumError, TooLargeError
+from sensorium_client.bulk import Addable, Batch, Batching, Gathering, alone, batches, in_order
+from sensorium_client.calls import C, Call, EmbeddingOptions, Query, Several, Templates
+from sensorium_client.client import (
+    DEFAULT_URL,
+    EMBEDDED_TOGETHER,
+    ONCE,
+    PAGE,
+    READY_EVERY_S,
+    address_of,
+    headers_of,
+    joined,
+)
+from sensorium_client.content import Content, Part
+from sensorium_client.errors import (
+    AnswerError,
+    SensoriumError,
+    TooLargeError,
+    counted_from,
+    may_be_halved,
+)
 from sensorium_client.results import Added, Classified, CollectionInfo, Embeddings, Float32, Hit, Item
 from sensorium_client.retries import Retries, request_words, result_of
 
@@ -36,7 +53,7 @@ class AsyncClient:
     ) -> None:
         self.retries = retries or Retries()
         self._http = httpx.AsyncClient(
-            base_url=url, headers=headers_of(api_key), timeout=timeout, transport=transport
+            base_url=address_of(url), headers=headers_of(api_key), timeout=timeout, transport=transport
         )
 
     async def __aenter__(self) -> Self:
@@ -51,17 +68,18 @@ class AsyncClient:
         """Give the connections back."""
         await self._http.aclose()
 
-    async def run(self, call: Call[T]) -> T:
-        """Carry out one call, with its retries."""
-        attempt = 0
+    async def run(self, call: Call[T], *, retries: Retries | None = None) -> T:
+        """Carry out one call, with its `retries` (the client's)."""
+        retries = retries or self.retries
+        attempt, began = 0, time.monotonic()
         while True:
             attempt += 1
             try:
                 response = await self._http.request(**request_words(call))
-            except httpx.TransportError as error:
-                wait = self.retries.after_loss(attempt, error)
+            except httpx.RequestError as error:
+                wait = retries.after_loss(attempt, error)
             else:
-                again = self.retries.after_answer(attempt, response)
+                again = retries.after_answer(attempt, response, time.monotonic() - began)
                 if again is None:
                     return result_of(call, response)
                 wait = again
@@ -76,15 +94,24 @@ class AsyncClient:
         model: str | None = None,
         together: int = EMBEDDED_TOGETHER,
     ) -> Embeddings:
-        """Vectors with modalities and notes; `together` inputs in one request."""
-        parts, _ = await asyncio.to_thread(calls.several, contents)
-        if not parts:
-            raise SensoriumError("nothing to embed; give at least one content")
-        each = [
-            await self.run(calls.embeddings(chunk, model, dimensions, normalize=normalize))
-            for chunk in chunked(parts, together)
-        ]
+        """Vectors with modalities and notes; at most `together` inputs, and about 8 MB, in one request."""
+        options = EmbeddingOptions(model, dimensions, normalize)
+        chunks, each = calls.together(contents, together), []
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            each += await self._embedded(*chunk, options)
         return joined(each)
+
+    async def _embedded(self, first: int, parts: list[Part], options: EmbeddingOptions) -> list[Embeddings]:
+        try:
+            return [await self.run(calls.embeddings(parts, options))]
+        except AnswerError as error:
+            if len(parts) == 1 or not may_be_halved(error):
+                raise counted_from(first, error) from error
+        middle = len(parts) // 2
+        return [
+            *await self._embedded(first, parts[:middle], options),
+            *await self._embedded(first + middle, parts[middle:], options),
+        ]
 
     async def embed(self, contents: Query, **options: Any) -> Float32:
         """Float32 (dim,) of one content, (n, dim) of a list; options as for `embeddings`."""
@@ -94,7 +121,17 @@ class AsyncClient:
     @overload
     async def classify(
         self,
-        contents: list[Content],
+        contents: Several,
+        labels: Sequence[str] | None = ...,
+        *,
+        label_set: str | None = ...,
+        templates: Any = ...,
+        top_k: int = ...,
+    ) -> list[Classified]: ...
+    @overload
+    async def classify(
+        self,
+        contents: list[C],
         labels: Sequence[str] | None = ...,
         *,
         label_set: str | None = ...,
@@ -113,7 +150,7 @@ class AsyncClient:
     ) -> Classified: ...
     async def classify(
         self,
-        contents: Content | list[Content],
+        contents: Content | Several | list[C],
         labels: Sequence[str] | None = None,
         *,
         label_set: str | None = None,
@@ -148,6 +185,18 @@ class AsyncClient:
         """The models that the server knows."""
         return await self.run(calls.models())
 
+    async def wait_until_ready(self, timeout: float = 60.0) -> dict[str, Any]:  # noqa: ASYNC109 - as Client's
+        """What /readyz says once it is ready. Raises the last error after `timeout` seconds."""
+        give_up = time.monotonic() + timeout
+        while True:
+            try:
+                return await self.run(calls.ready(), retries=ONCE)
+            except SensoriumError:
+                left = give_up - time.monotonic()
+                if left <= 0:
+                    raise
+            await asyncio.sleep(min(READY_EVERY_S, left))
+
     async def collections(self) -> list[CollectionInfo]:
         """All collections."""
         return await self.run(calls.collections())
@@ -162,6 +211,23 @@ class AsyncClient:
     def collection(self, name: str) -> AsyncCollection:
         """A collection that is there; nothing is asked yet."""
         return AsyncCollection(self, name)
+
+
+async def batched(
+    items: Iterable[Addable] | AsyncIterable[Addable], there: AbstractSet[str], limits: Batching
+) -> AsyncIterator[Batch]:
+    """`batches`, of a stream of either kind; files are read beside the event loop."""
+    if isinstance(items, AsyncIterable):
+        gathering = Gathering(there, limits)
+        async for item in items:
+            for batch in await asyncio.to_thread(gathering.taken, item):
+                yield batch
+        for batch in gathering.rest():
+            yield batch
+    else:
+        stream = batches(items, there, limits)
+        while (full := await asyncio.to_thread(next, stream, None)) is not None:
+            yield full
 
 
 class AsyncCollection:
@@ -185,16 +251,20 @@ class AsyncCollection:
         return await self.client.run(call)
 
     async def add(
-        self, items: Iterable[Addable], *, batching: Batching | None = None, resume: bool = False
+        self,
+        items: Iterable[Addable] | AsyncIterable[Addable],
+        *,
+        batching: Batching | None = None,
+        resume: bool = False,
     ) -> AsyncIterator[Added]:
         """Store a stream of items; their results come in order while it goes on. See `Collection.add`."""
         limits = batching or Batching()
-        there = {item.id async for item in self.items()} if resume else set()
-        stream = batches(items, there, limits)
+        retries = self.client.retries.patient(limits.patience_s)
+        there = {identifier async for identifier in self.ids()} if resume else set()
         pending: deque[asyncio.Task[list[Added]]] = deque()
         try:
-            while (batch := await asyncio.to_thread(next, stream, None)) is not None:
-                pending.append(asyncio.create_task(self._send(batch)))
+            async for batch in batched(items, there, limits):
+                pending.append(asyncio.create_task(self._send(batch, retries)))
                 if len(pending) >= limits.concurrency:
                     for each in await pending.popleft():
                         yield each
@@ -206,21 +276,25 @@ class AsyncCollection:
                 task.cancel()
 
     async def add_all(
-        self, items: Iterable[Addable], *, batching: Batching | None = None, resume: bool = False
+        self,
+        items: Iterable[Addable] | AsyncIterable[Addable],
+        *,
+        batching: Batching | None = None,
+        resume: bool = False,
     ) -> list[Added]:
         """`add`, to its end."""
         return [each async for each in self.add(items, batching=batching, resume=resume)]
 
-    async def _send(self, batch: Batch) -> list[Added]:
+    async def _send(self, batch: Batch, retries: Retries) -> list[Added]:
         if not batch.bodies:
             return list(batch.settled)
         try:
-            return in_order(batch, await self.client.run(calls.add(self.name, batch.bodies)))
-        except TooLargeError:
+            return in_order(batch, await self.client.run(calls.add(self.name, batch.bodies), retries=retries))
+        except TooLargeError as error:
             if len(batch.bodies) == 1:
-                raise
+                return alone(batch, error)
             first, second = batch.halves()
-            both = [*await self._send(first), *await self._send(second)]
+            both = [*await self._send(first, retries), *await self._send(second, retries)]
             return sorted(both, key=lambda each: each.position)
 
     async def items(self, *, modality: str | None = None, with_vector: bool = False) -> AsyncIterator[Item]:
@@ -234,6 +308,11 @@ class AsyncCollection:
             if cursor is None:
                 return
 
+    async def ids(self) -> AsyncIterator[str]:
+        """The ids of all items."""
+        async for item in self.items():
+            yield item.id
+
     async def get(self, identifier: str, *, with_vector: bool = False) -> Item:
         """One item. Raises NotFoundError."""
         return await self.client.run(calls.item(self.name, identifier, with_vector=with_vector))
@@ -244,9 +323,9 @@ class AsyncCollection:
 
     async def delete(
         self,
-        ids: Sequence[str] | None = None,
+        ids: Sequence[str] | str | None = None,
         *,
         filter: Mapping[str, Any] | None = None,  # noqa: A002 - the API's word
     ) -> int:
-        """Delete by ids or by filter; says how many were there."""
+        """Delete by ids (or one) or by filter; says how many were there."""
         return await self.client.run(calls.delete(self.name, ids, filter))

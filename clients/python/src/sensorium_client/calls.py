@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from sensorium_client import results
 from sensorium_client.content import Content, Part, part_of
+from sensorium_client.errors import UnusableInputError
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Content)
+# A list of one kind of content is no list of any kind (PEP 484, invariance), so both are named.
+Several = list[Content] | tuple[Content, ...]
 Query = Content | Sequence[Content]
 Templates = str | Sequence[str] | None
+
+REQUEST_BYTES = 8_000_000
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """`read`: from the answer's JSON (or its bytes where `raw`) to the result.
 
-    `accepted`: further statuses whose body is a result.
+    `body`: bytes of JSON, or what is to become that. `accepted`: further statuses whose body is a result.
     """
 
     method: str
@@ -43,19 +49,62 @@ def several(contents: Query) -> tuple[list[Part], bool]:
     return [part_of(contents)], True  # type: ignore[arg-type] # a sequence that is no list is one content
 
 
+def size_of(part: Any) -> int:
+    """About how many bytes it is in a request; a medium's base64 is most of them."""
+    if isinstance(part, Mapping):
+        return sum(map(size_of, part.values()))
+    return sum(map(size_of, part)) if isinstance(part, list | tuple) else len(str(part))
+
+
+def together(contents: Query, count: int) -> Iterator[tuple[int, list[Part]]]:
+    """Parts for a request each, at most `count` and about `REQUEST_BYTES`, with the first one's position."""
+    if count < 1:
+        raise UnusableInputError(f"`together` is how many inputs go into a request, at least 1, not {count}")
+    parts: list[Part] = []
+    first = size = 0
+    for position, content in enumerate(contents if isinstance(contents, list | tuple) else [contents]):
+        part = part_of(content)
+        added = size_of(part)
+        if parts and (len(parts) == count or size + added > REQUEST_BYTES):
+            yield first, parts
+            parts, first, size = [], position, 0
+        parts.append(part)
+        size += added
+    if parts:
+        yield first, parts
+
+
+def step(name: str) -> str:
+    """A name or an id as one step of a path. Raises UnusableInputError."""
+    if not isinstance(name, str):
+        raise UnusableInputError(f"names and ids are text, not {type(name).__name__}")
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError as error:
+        raise UnusableInputError("a name or an id with half of a surrogate pair cannot be sent") from error
+
+
 def collection_path(name: str, rest: str = "") -> str:
-    return f"/v1/collections/{quote(name, safe='')}{rest}"
+    return f"/v1/collections/{step(name)}{rest}"
 
 
 def item_path(name: str, identifier: str, rest: str = "") -> str:
-    return collection_path(name, f"/items/{quote(identifier, safe='')}{rest}")
+    return collection_path(name, f"/items/{step(identifier)}{rest}")
 
 
-def embeddings(
-    parts: Sequence[Part], model: str | None, dimensions: int | None, *, normalize: bool
-) -> Call[results.Embeddings]:
-    options = given(model=model, dimensions=dimensions, normalize=None if normalize else False)
-    body = {"input": list(parts), "encoding_format": "base64", **options}
+@dataclass(frozen=True)
+class EmbeddingOptions:
+    """As in the request."""
+
+    model: str | None
+    dimensions: int | None
+    normalize: bool
+
+
+def embeddings(parts: Sequence[Part], options: EmbeddingOptions) -> Call[results.Embeddings]:
+    normalize = None if options.normalize else False
+    said = given(model=options.model, dimensions=options.dimensions, normalize=normalize)
+    body = {"input": list(parts), "encoding_format": "base64", **said}
     return Call("POST", "/v1/embeddings", results.embeddings_of, body)
 
 
@@ -77,7 +126,7 @@ def classify(
 
 
 def label_set_path(name: str) -> str:
-    return f"/v1/label-sets/{quote(name, safe='')}"
+    return f"/v1/label-sets/{step(name)}"
 
 
 def keep_labels(name: str, labels: Sequence[str], templates: Templates) -> Call[dict[str, Any]]:
@@ -133,15 +182,10 @@ def search(name: str, query: Query, options: Mapping[str, Any]) -> Call[list[res
     return Call("POST", collection_path(name, "/search"), results.hits_of, body)
 
 
-def add(name: str, items: Sequence[Mapping[str, Any]]) -> Call[list[results.Added]]:
-    """422 with results says that none of the items could be stored."""
-    return Call(
-        "POST",
-        collection_path(name, "/items"),
-        results.added_of,
-        {"items": list(items)},
-        accepted=(422,),
-    )
+def add(name: str, items: Sequence[bytes]) -> Call[list[results.Added]]:
+    """Items as JSON; 422 with results says that none of them could be stored."""
+    body = b'{"items":[' + b",".join(items) + b"]}"
+    return Call("POST", collection_path(name, "/items"), results.added_of, body, accepted=(422,))
 
 
 def page(
@@ -166,5 +210,6 @@ def media(name: str, identifier: str) -> Call[bytes]:
 
 
 def delete(name: str, ids: Sequence[str] | None, condition: Mapping[str, Any] | None) -> Call[int]:
-    body = given(ids=None if ids is None else list(ids), filter=condition)
+    chosen = [ids] if isinstance(ids, str) else ids
+    body = given(ids=None if chosen is None else list(chosen), filter=condition)
     return Call("POST", collection_path(name, "/items/delete"), lambda answer: int(answer["deleted"]), body)

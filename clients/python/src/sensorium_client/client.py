@@ -13,10 +13,17 @@ import httpx
 import numpy as np
 
 from sensorium_client import calls
-from sensorium_client.bulk import Addable, Batch, Batching, batches, in_order
-from sensorium_client.calls import Call, Query, Templates
-from sensorium_client.content import Content
-from sensorium_client.errors import SensoriumError, TooLargeError
+from sensorium_client.bulk import Addable, Batch, Batching, alone, batches, in_order
+from sensorium_client.calls import C, Call, EmbeddingOptions, Query, Several, Templates
+from sensorium_client.content import Content, Part
+from sensorium_client.errors import (
+    AnswerError,
+    SensoriumError,
+    TooLargeError,
+    UnusableInputError,
+    counted_from,
+    may_be_halved,
+)
 from sensorium_client.results import Added, Classified, CollectionInfo, Embeddings, Float32, Hit, Item
 from sensorium_client.retries import Retries, request_words, result_of
 
@@ -25,14 +32,29 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8000"
 EMBEDDED_TOGETHER = 64
 PAGE = 1000
+READY_EVERY_S = 0.25
+ONCE = Retries(attempts=1)
 
 
 def headers_of(api_key: str | None) -> dict[str, str]:
-    return {} if api_key is None else {"authorization": f"Bearer {api_key}"}
+    """Raises UnusableInputError for what no header can hold; an empty key is none."""
+    if not (api_key or "").isascii() or not (api_key or "").isprintable():
+        raise UnusableInputError("an API key is made of printable ASCII characters")
+    return {"authorization": f"Bearer {api_key}"} if api_key else {}
+
+
+def address_of(url: str) -> httpx.URL:
+    """Raises UnusableInputError."""
+    try:
+        return httpx.URL(url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise UnusableInputError(f"{url!r} is no server's address, as {DEFAULT_URL} is: {error}") from error
 
 
 def joined(each: Sequence[Embeddings]) -> Embeddings:
-    """The answers of several batches as one."""
+    """The answers of several batches as one. Raises UnusableInputError where there is none."""
+    if not each:
+        raise UnusableInputError("nothing to embed; give at least one content")
     return Embeddings(
         np.concatenate([one.vectors for one in each]),
         tuple(name for one in each for name in one.modalities),
@@ -40,10 +62,6 @@ def joined(each: Sequence[Embeddings]) -> Embeddings:
         sum(one.tokens for one in each),
         each[0].model,
     )
-
-
-def chunked(parts: Sequence[T], size: int) -> list[Sequence[T]]:
-    return [parts[start : start + size] for start in range(0, len(parts), size)]
 
 
 class Client:
@@ -64,7 +82,7 @@ class Client:
     ) -> None:
         self.retries = retries or Retries()
         self._http = httpx.Client(
-            base_url=url, headers=headers_of(api_key), timeout=timeout, transport=transport
+            base_url=address_of(url), headers=headers_of(api_key), timeout=timeout, transport=transport
         )
 
     def __enter__(self) -> Self:
@@ -79,17 +97,18 @@ class Client:
         """Give the connections back."""
         self._http.close()
 
-    def run(self, call: Call[T]) -> T:
-        """Carry out one call, with its retries."""
-        attempt = 0
+    def run(self, call: Call[T], *, retries: Retries | None = None) -> T:
+        """Carry out one call, with its `retries` (the client's)."""
+        retries = retries or self.retries
+        attempt, began = 0, time.monotonic()
         while True:
             attempt += 1
             try:
                 response = self._http.request(**request_words(call))
-            except httpx.TransportError as error:
-                wait = self.retries.after_loss(attempt, error)
+            except httpx.RequestError as error:
+                wait = retries.after_loss(attempt, error)
             else:
-                again = self.retries.after_answer(attempt, response)
+                again = retries.after_answer(attempt, response, time.monotonic() - began)
                 if again is None:
                     return result_of(call, response)
                 wait = again
@@ -104,15 +123,27 @@ class Client:
         model: str | None = None,
         together: int = EMBEDDED_TOGETHER,
     ) -> Embeddings:
-        """Vectors with modalities and notes; `together` inputs in one request."""
-        parts, _ = calls.several(contents)
-        if not parts:
-            raise SensoriumError("nothing to embed; give at least one content")
-        each = [
-            self.run(calls.embeddings(chunk, model, dimensions, normalize=normalize))
-            for chunk in chunked(parts, together)
+        """Vectors with modalities and notes; at most `together` inputs, and about 8 MB, in one request."""
+        options = EmbeddingOptions(model, dimensions, normalize)
+        return joined(
+            [
+                each
+                for first, parts in calls.together(contents, together)
+                for each in self._embedded(first, parts, options)
+            ]
+        )
+
+    def _embedded(self, first: int, parts: list[Part], options: EmbeddingOptions) -> list[Embeddings]:
+        try:
+            return [self.run(calls.embeddings(parts, options))]
+        except AnswerError as error:
+            if len(parts) == 1 or not may_be_halved(error):
+                raise counted_from(first, error) from error
+        middle = len(parts) // 2
+        return [
+            *self._embedded(first, parts[:middle], options),
+            *self._embedded(first + middle, parts[middle:], options),
         ]
-        return joined(each)
 
     def embed(self, contents: Query, **options: Any) -> Float32:
         """Float32 (dim,) of one content, (n, dim) of a list; options as for `embeddings`."""
@@ -122,7 +153,17 @@ class Client:
     @overload
     def classify(
         self,
-        contents: list[Content],
+        contents: Several,
+        labels: Sequence[str] | None = ...,
+        *,
+        label_set: str | None = ...,
+        templates: Any = ...,
+        top_k: int = ...,
+    ) -> list[Classified]: ...
+    @overload
+    def classify(
+        self,
+        contents: list[C],
         labels: Sequence[str] | None = ...,
         *,
         label_set: str | None = ...,
@@ -141,7 +182,7 @@ class Client:
     ) -> Classified: ...
     def classify(
         self,
-        contents: Content | list[Content],
+        contents: Content | Several | list[C],
         labels: Sequence[str] | None = None,
         *,
         label_set: str | None = None,
@@ -181,10 +222,12 @@ class Client:
         give_up = time.monotonic() + timeout
         while True:
             try:
-                return self.run(calls.ready())
+                return self.run(calls.ready(), retries=ONCE)
             except SensoriumError:
-                if time.monotonic() >= give_up:
+                left = give_up - time.monotonic()
+                if left <= 0:
                     raise
+            time.sleep(min(READY_EVERY_S, left))
 
     def collections(self) -> list[CollectionInfo]:
         """All collections."""
@@ -233,12 +276,13 @@ class Collection:
         use `add_all`. Raises where the server itself fails; what was yielded before is stored.
         """
         limits = batching or Batching()
+        retries = self.client.retries.patient(limits.patience_s)
         there = set(self.ids()) if resume else set()
         pending: deque[Future[list[Added]]] = deque()
         with ThreadPoolExecutor(limits.concurrency, thread_name_prefix="sensorium-add") as threads:
             try:
                 for batch in batches(items, there, limits):
-                    pending.append(threads.submit(self._send, batch))
+                    pending.append(threads.submit(self._send, batch, retries))
                     if len(pending) >= limits.concurrency:
                         yield from pending.popleft().result()
                 while pending:
@@ -253,16 +297,16 @@ class Collection:
         """`add`, to its end."""
         return list(self.add(items, batching=batching, resume=resume))
 
-    def _send(self, batch: Batch) -> list[Added]:
+    def _send(self, batch: Batch, retries: Retries) -> list[Added]:
         if not batch.bodies:
             return list(batch.settled)
         try:
-            return in_order(batch, self.client.run(calls.add(self.name, batch.bodies)))
-        except TooLargeError:
+            return in_order(batch, self.client.run(calls.add(self.name, batch.bodies), retries=retries))
+        except TooLargeError as error:
             if len(batch.bodies) == 1:
-                raise
+                return alone(batch, error)
             first, second = batch.halves()
-            both = [*self._send(first), *self._send(second)]
+            both = [*self._send(first, retries), *self._send(second, retries)]
             return sorted(both, key=lambda each: each.position)
 
     def items(self, *, modality: str | None = None, with_vector: bool = False) -> Iterator[Item]:
@@ -289,9 +333,9 @@ class Collection:
 
     def delete(
         self,
-        ids: Sequence[str] | None = None,
+        ids: Sequence[str] | str | None = None,
         *,
         filter: Mapping[str, Any] | None = None,  # noqa: A002 - the API's word
     ) -> int:
-        """Delete by ids or by filter; says how many were there."""
+        """Delete by ids (or one) or by filter; says how many were there."""
         return self.client.run(calls.delete(self.name, ids, filter))

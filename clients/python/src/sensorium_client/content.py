@@ -8,33 +8,21 @@ says what it is: `Audio(samples, rate=16_000)`, `Depth(metres, fx=518.9)`, `IMU(
 from __future__ import annotations
 
 import base64
-import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from sensorium_client import arrays
+from sensorium_client import arrays, pictures
 from sensorium_client.arrays import Array
 from sensorium_client.errors import UnusableInputError
-
-
-@runtime_checkable
-class Picture(Protocol):
-    """A PIL image, known by what it can do."""
-
-    mode: str
-
-    def convert(self, mode: str) -> Any: ...
-    def save(self, fp: Any, format: str) -> None: ...  # noqa: A002 - PIL's word
-
+from sensorium_client.pictures import Picture
 
 Source: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str] | Array
 Part: TypeAlias = dict[str, Any]
-KEPT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I")
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
@@ -45,10 +33,13 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         raise UnusableInputError(f"{os.fspath(path)} cannot be read: {error.strerror}") from error
 
 
-def picture_file(picture: Picture) -> bytes:
-    buffer = io.BytesIO()
-    (picture if picture.mode in KEPT_MODES else picture.convert("RGB")).save(buffer, "PNG")
-    return buffer.getvalue()
+def whole(array: Array) -> Array:
+    """The array, if none of it is masked. Raises UnusableInputError."""
+    if np.ma.is_masked(array):
+        raise UnusableInputError(
+            "some of the array is masked, which no file can say; fill it, array.filled(0)"
+        )
+    return array
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +62,10 @@ class Medium:
         if isinstance(self.source, str | os.PathLike):
             return read_file(self.source)
         if isinstance(self.source, np.ndarray):
-            return self.encoded(self.source)
+            return self.encoded(whole(self.source))
         if isinstance(self.source, Picture):
-            return picture_file(self.source)
+            seen = pictures.content_of(self.source)
+            return seen if isinstance(seen, bytes) else self.encoded(seen)
         kind = type(self.source).__name__
         raise UnusableInputError(f"{self.modality} is bytes, a path or an array, not {kind}")
 
@@ -89,7 +81,7 @@ class Medium:
 
 @dataclass(frozen=True, eq=False)
 class Image(Medium):
-    """A picture; as an array uint8 [0, 255] or float [0, 1], (H, W) or (H, W, 1|3|4)."""
+    """A picture; as an array (H, W) or (H, W, 1|3|4): uint8 [0, 255], uint16 [0, 65535] or float [0, 1]."""
 
     modality = "image"
 
@@ -183,7 +175,10 @@ class Vector:
     modality: str = "text"
 
     def part(self) -> Part:
-        return {"vector": np.asarray(self.values, np.float64).tolist(), "modality": self.modality}
+        try:
+            return {"vector": np.asarray(self.values, np.float64).tolist(), "modality": self.modality}
+        except (TypeError, ValueError) as error:
+            raise UnusableInputError(f"a vector is made of numbers: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,11 +220,19 @@ OF_SUFFIX: Mapping[str, type[Medium]] = {
 TEXT_SUFFIXES = (".txt", ".md")
 
 
+def text_of(path: os.PathLike[str]) -> str:
+    """Raises UnusableInputError for what is no UTF-8."""
+    try:
+        return read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnusableInputError(f"{os.fspath(path)} is no text in UTF-8: {error}") from error
+
+
 def file_part(path: os.PathLike[str]) -> Part:
     """The part of a file whose ending tells what it is."""
     suffix = Path(path).suffix.lower()
     if suffix in TEXT_SUFFIXES:
-        return {"text": read_file(path).decode("utf-8", errors="replace")}
+        return {"text": text_of(path)}
     if suffix not in OF_SUFFIX:
         name = os.fspath(path)
         raise UnusableInputError(
@@ -238,12 +241,23 @@ def file_part(path: os.PathLike[str]) -> Part:
     return OF_SUFFIX[suffix](path).part()
 
 
+def written(value: Any) -> Any:
+    """A file of a part as base64, where it is bytes or a path; other values as they are."""
+    if isinstance(value, os.PathLike):
+        value = read_file(value)
+    return (
+        base64.b64encode(value).decode("ascii")
+        if isinstance(value, bytes | bytearray | memoryview)
+        else value
+    )
+
+
 def part_of(content: Content) -> Part:
     """The part of a request that stands for `content`. Raises UnusableInputError."""
     if isinstance(content, str):
         return {"text": content}
     if isinstance(content, Mapping):
-        return dict(content)
+        return {name: written(value) for name, value in content.items()}
     if isinstance(content, Written):
         return content.part()
     if isinstance(content, os.PathLike):
@@ -262,6 +276,9 @@ def part_of(content: Content) -> Part:
             "bytes do not tell what they are; wrap them, as in Image(data) or Audio(data)"
         )
     kind = type(content).__name__
+    several = (
+        "; several go into a list, as one vector into Blend([..])" if isinstance(content, Iterable) else ""
+    )
     raise UnusableInputError(
-        f"{kind} is no content; give text, a path, a PIL image, Audio(..), Depth(..), .."
+        f"{kind} is no content; give text, a path, a PIL image, Audio(..), Depth(..), ..{several}"
     )

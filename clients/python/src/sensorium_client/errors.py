@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,23 @@ class OverloadedError(AnswerError):
 
 class ServerFailedError(AnswerError):
     """5xx; 503 means not ready, through all attempts."""
+
+
+INPUT = re.compile(r"^input\[(\d+)\]")
+
+
+def counted_from(first: int, error: AnswerError) -> AnswerError:
+    """The refusal of a request that began with input `first`: `param` names the place among all inputs."""
+    if error.param is None or first == 0:
+        return error
+    place = INPUT.sub(lambda found: f"input[{first + int(found[1])}]", error.param)
+    told = {"message": error.message, "code": error.code, "param": place, "type": error.type}
+    return type(error)(error.status, told, error.request_id, error.body)
+
+
+def may_be_halved(error: AnswerError) -> bool:
+    """Whether it is the request that is too large (said by the server or a proxy), and no file in it."""
+    return isinstance(error, TooLargeError) and error.code in {"request_too_large", None}
 
 
 OF_STATUS: Mapping[int, type[AnswerError]] = {

@@ -163,6 +163,18 @@ class SensoriumVectorStore(VectorStore):
         """Documents that are near and differ; `lambda_mult` 1 looks at nearness alone."""
         return self.similarity_search(query, k, diversity=1 - lambda_mult, **options)
 
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **options: Any,
+    ) -> list[Document]:
+        """The same for a vector of the server's model."""
+        vector = Vector(np.asarray(embedding))
+        return self.max_marginal_relevance_search(vector, k, fetch_k, lambda_mult, **options)
+
     def _select_relevance_score_fn(self) -> Any:
         return lambda cosine: (cosine + 1) / 2
 

@@ -35,7 +35,10 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Hit:
-    """An item found. `score`: cosine; `calibrated`: how far that lies above the background of its pair."""
+    """An item found. `score`: cosine; `calibrated`: how far that lies above the background of its pair.
+
+    `group` with `group_by`, `rrf` (what the ranks of the parts add up to) with `fusion="rrf"`.
+    """
 
     id: str
     modality: str
@@ -45,6 +48,7 @@ class Hit:
     segment: Segment | None = None
     vector: Float32 | None = None
     group: Any = None
+    rrf: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,16 +65,21 @@ class Item:
 
 @dataclass(frozen=True)
 class CollectionInfo:
-    """What a collection is and holds; `items`: how many of each modality."""
+    """What a collection is and holds; `items`: how many of each modality.
+
+    `status` is "ready" or "damaged"; of a damaged one the `reason` is known, and nothing else.
+    """
 
     name: str
-    model: str
-    dimension: int
-    items: Mapping[str, int]
-    created_at: str
-    identity: str
-    media: str
-    recall: float
+    model: str = ""
+    dimension: int = 0
+    items: Mapping[str, int] = field(default_factory=dict)
+    created_at: str = ""
+    identity: str = ""
+    media: str = ""
+    recall: float = 0.0
+    status: str = "ready"
+    reason: str | None = None
 
     @property
     def total(self) -> int:
@@ -88,10 +97,11 @@ class Label:
 
 @dataclass(frozen=True)
 class Classified:
-    """The best labels of one input, the best first."""
+    """The best labels of one input, the best first; `notes`: what was cut, .."""
 
     modality: str
     labels: tuple[Label, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def best(self) -> str:
@@ -150,6 +160,7 @@ def hit_of(body: Mapping[str, Any]) -> Hit:
         segment_of(segment) if segment else None,
         None if vector is None else vector_of(vector),
         body.get("group"),
+        body.get("rrf"),
     )
 
 
@@ -165,12 +176,17 @@ def item_of(body: Mapping[str, Any]) -> Item:
 
 
 def collection_info_of(body: Mapping[str, Any]) -> CollectionInfo:
-    return CollectionInfo(**{name: body[name] for name in CollectionInfo.__dataclass_fields__})
+    known = CollectionInfo.__dataclass_fields__
+    return CollectionInfo(**{name: value for name, value in body.items() if name in known})
 
 
 def classified_of(body: Mapping[str, Any]) -> list[Classified]:
     return [
-        Classified(entry["modality"], tuple(Label(**label) for label in entry["labels"]))
+        Classified(
+            entry["modality"],
+            tuple(Label(**label) for label in entry["labels"]),
+            tuple(entry.get("notes") or ()),
+        )
         for entry in body["data"]
     ]
 
