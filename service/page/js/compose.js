@@ -45,12 +45,16 @@ function dropping(take) {
   });
 }
 
-function pasting(take) {
+/** Words pasted into a field stay there; pasted anywhere else they are searched for. */
+function pasting(take, say) {
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length || inDialog()) return;
+    const text = event.clipboardData?.getData("text/plain").trim();
+    if (inDialog() || (text && event.target.closest("input"))) return;
+    if (files.length) take(files);
+    else if (text) say(text);
+    else return;
     event.preventDefault();
-    take(files);
   });
 }
 
@@ -88,15 +92,17 @@ function hearing(take, complain) {
 /** Wire everything that leads into `query`. */
 export function startComposing(query, search, complain) {
   const take = (files) => {
-    for (const file of files) {
-      const senses = sensesOf(file);
-      if (senses.length) query.add({ file, senses, sense: senses[0] });
-      else complain(`${file.name} is none of the kinds that can be searched with: pictures, films, sounds, depth maps, thermal pictures, movements (CSV, .npy) and texts.`);
-    }
+    const parts = files.map((file) => ({ file, senses: sensesOf(file) }));
+    const strange = parts.filter(({ senses }) => !senses.length).map(({ file }) => file.name);
+    query.add(...parts.filter(({ senses }) => senses.length).map((part) => ({ ...part, sense: part.senses[0] })));
+    if (strange.length) complain(`${strange.join(", ")}: none of the kinds that can be searched with: pictures, films, sounds, depth maps, thermal pictures, movements (CSV, .npy) and texts.`);
   };
   typing(query, search);
   dropping(take);
-  pasting(take);
+  pasting(take, (text) => {
+    query.words = text.replace(/\s+/g, " ").slice(0, byId("words").maxLength);
+    query.changed();
+  });
   choosing(take);
   hearing(take, complain);
 }

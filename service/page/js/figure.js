@@ -7,7 +7,9 @@ import { oneOf, signOf } from "./senses.js";
 
 const LONGEST_QUOTE = 400;
 
-export const titleOf = (item) => item.metadata?.title ?? item.metadata?.file ?? item.id;
+const isName = (value) => typeof value === "number" || (typeof value === "string" && value.trim() !== "");
+
+export const titleOf = (item) => String([item.metadata?.title, item.metadata?.file].find(isName) ?? item.id);
 
 async function picture(collection, item, title, size) {
   const answer = await previewOf(collection, item, size);

@@ -2,6 +2,8 @@
 import { byId } from "./dom.js";
 
 const NAME = "sensorium-key";
+// What a header carries; `fetch` throws for the rest.
+const SENDABLE = /^[!-~]+$/;
 let asking = null;
 
 export const storedKey = () => sessionStorage.getItem(NAME) ?? "";
@@ -12,8 +14,12 @@ function open(used) {
     const why = used ? "The server does not know that key, or not any more." : "Whoever runs it can give you one.";
     byId("key-why").textContent = `${why} A key is kept in this tab alone, until you close it.`;
     const settle = () => {
-      if (!byId("key-value").value) return dialog.showModal();
-      sessionStorage.setItem(NAME, byId("key-value").value.trim());
+      const value = byId("key-value").value.trim();
+      if (!SENDABLE.test(value)) {
+        if (value) byId("key-why").textContent = "A key has plain letters, digits and signs only: no spaces, no accents, no curly quotes.";
+        return dialog.showModal();
+      }
+      sessionStorage.setItem(NAME, value);
       byId("key-value").value = "";
       dialog.removeEventListener("close", settle);
       return resolve();

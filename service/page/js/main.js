@@ -18,10 +18,11 @@ import { startUploads } from "./upload.js";
 
 const GALLERY = "gallery";
 const FEW = 5;
+const AGAIN_MS = 2000;
 
 const query = new Query();
 const finer = new Finer();
-const part = (item, sign) => ({ id: item.id, label: titleOf(item), sense: item.modality, sign });
+const part = (item, sign) => ({ id: item.id, collection: collections.name, label: titleOf(item), sense: item.modality, sign });
 const doing = {
   open: (item) => openItem(collections.name, item, doing),
   near: (item) => query.only(part(item, 1)),
@@ -58,11 +59,25 @@ function look() {
     query.changed();
   });
   map.choose(collections.name, collections.current?.items ?? {});
-  return search();
+  return query.moveTo(collections.name) ? undefined : search();
+}
+
+/** What `readyz` says once the server can be reached and has loaded its model. */
+async function whenReady() {
+  for (;;) {
+    try {
+      return await getJson("readyz");
+    } catch (error) {
+      if (error.status !== 0 && error.status !== 503) throw error;
+      complain(`${error.message} Trying again…`);
+      await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
+    }
+  }
 }
 
 async function start() {
-  const ready = await getJson("readyz");
+  const ready = await whenReady();
+  complain("");
   byId("model").textContent = `· ${ready.model}`;
   await collections.refresh();
   await collections.watch();

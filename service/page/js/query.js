@@ -12,6 +12,7 @@ async function base64(file) {
 async function content(part) {
   if (part.text !== undefined) return { text: part.text };
   if (part.id !== undefined) return { id: part.id };
+  if (part.sense === "text") return { text: await part.file.text() };
   part.data ??= await base64(part.file);
   const rate = part.sense === "imu" && part.rate ? { sample_rate: part.rate } : {};
   const unit = part.sense === "depth" && part.relative ? { unit: "relative" } : {};
@@ -34,9 +35,19 @@ export class Query extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  add(part) {
-    this.parts.push({ sign: 1, weight: 1, key: next++, ...part });
+  add(...parts) {
+    if (!parts.length) return;
+    this.parts.push(...parts.map((part) => ({ sign: 1, weight: 1, key: next++, ...part })));
     this.changed();
+  }
+
+  /** Let go of items of other collections; whether there were any. */
+  moveTo(collection) {
+    const kept = this.parts.filter((part) => part.id === undefined || part.collection === collection);
+    if (kept.length === this.parts.length) return false;
+    this.parts = kept;
+    this.changed();
+    return true;
   }
 
   only(part) {
@@ -68,6 +79,12 @@ export class Query extends EventTarget {
       [...this.parts, ...words].map(async (part) => ({ ...(await content(part)), weight: part.sign * part.weight })),
     );
     return all.length === 1 ? all[0] : all;
+  }
+
+  /** The file that `param` of an error means (`query`, `query[1]`), or undefined. */
+  fileAt(param) {
+    const found = /^query(?:\[(\d+)\])?/.exec(param ?? "");
+    return found ? this.parts[Number(found[1] ?? 0)]?.file?.name : undefined;
   }
 
   /** In words, for the status line. */
