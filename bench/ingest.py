@@ -1,7 +1,8 @@
 """Folders into a collection, beside the bare encoder on tensors that are prepared already.
 
-`python -m bench.ingest [--images 5000] [--sounds 1000]`: JPEGs and WAVs from procedural pictures and sounds,
-the model of the package, a data folder on this disk. Three rates for each modality, in items a second:
+`python -m bench.ingest [--images 5000] [--sounds 1000] [--model NAME --weights PATH]`: JPEGs and WAVs from
+procedural pictures and sounds, the model of the package or another, a data folder on this disk. Three rates
+for each modality that the model has, in items a second:
 
   bare    `Embedder.encode` on prepared tensors, all threads at one batch: no file is read, nothing stored
   bound   what these cores could do at best, were decoding, preparing and encoding all there is to do, and
@@ -156,14 +157,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--sounds", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=None)
+    parser.add_argument("--model", default="sensorium-small")
+    parser.add_argument("--weights", type=Path)
     chosen = parser.parse_args()
-    embedder = models.load("sensorium-small", modalities=["image", "audio"])
+    embedder = models.load(chosen.model, weights=chosen.weights)
     with tempfile.TemporaryDirectory(prefix="sensorium-bench-") as place:
         root = Path(place)
         for modality, make, ending, count in (
             ("image", picture, ".jpg", chosen.images),
             ("audio", sound, ".wav", chosen.sounds),
         ):
+            if modality not in embedder.modalities:
+                continue
             folder = root / modality
             write(folder, make, ending, count)
             before = bare(embedder, modality, folder)
