@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from typing import Any
+
+import pybase64
 
 from models.errors import ParameterError
 from service.errors import UnusableValueError
@@ -23,6 +26,14 @@ def is_address(value: Any) -> bool:
 
 def decoded(encoded: str) -> bytes:
     """Strict base64, but line breaks and blanks, which `base64 FILE` writes, are passed over."""
+    try:
+        return pybase64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return decoded_in_lines(encoded)
+
+
+def decoded_in_lines(encoded: str) -> bytes:
+    """The same, thirty times slower; its errors say what is wrong."""
     text = "".join(encoded.split())
     slices = (text[start : start + SLICE] for start in range(0, len(text), SLICE))
     try:
