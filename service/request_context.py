@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import re
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import tracing
-from service.errors import WITH_DETAIL, fault_of
+from service.errors import WITH_DETAIL, NotReadyError, fault_of
 from service.logs import REQUEST_ID
 from service.metrics import Metrics
 from service.tracing import Tracing
@@ -22,6 +23,8 @@ log = logging.getLogger("service.access")
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # The only path that nobody but Voyage's client asks; it says nowhere who it is.
 VOYAGE = "/v1/multimodalembeddings"
+# Requests are cancelled where the time for answers is over after SIGTERM.
+CUT_OFF = "the server was stopped before it could answer"
 QUIET_PATHS = frozenset({"/healthz", "/readyz"})
 
 
@@ -75,10 +78,10 @@ class RequestContext:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
             status = 0
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             if status:
                 raise
-            fault = fault_of(error)
+            fault = fault_of(NotReadyError(CUT_OFF) if isinstance(error, asyncio.CancelledError) else error)
             self.metrics.refused(fault.code)
             await fault.answer()(scope, receive, send_with_id)
         self.metrics.answered(route_of(scope), scope["method"], status, time.perf_counter() - began)

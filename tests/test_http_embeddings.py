@@ -226,3 +226,11 @@ def test_long_base64_is_read_piece_by_piece(client):
     padded = f"{line[:1_048_574]}=={line[1_048_576:]}"
     refused = client.post("/v1/embeddings", json={"input": {"image": padded}})
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_base64")
+
+
+def test_number_formats_that_are_not_given_are_refused(client):
+    """Voyage's `output_dtype`: floats, or 400 with the place, at both paths."""
+    for path, words in (("/v1/embeddings", {"input": "a"}), ("/v1/multimodalembeddings", {"inputs": ["a"]})):
+        assert client.post(path, json={**words, "output_dtype": "float"}).status_code == 200
+        refused = client.post(path, json={**words, "output_dtype": "int8"})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "output_dtype")

@@ -160,6 +160,8 @@ def test_what_cannot_begin_is_said(tmp_path):
         ((tmp_path, *here, "--modality", "smell"), "thermal", 1),
         ((tmp_path, *here, "--server", "http://127.0.0.1:1"), "either --server or --data-dir", 2),
         ((tmp_path, "--server", "nonsense"), "no address", 1),
+        ((tmp_path, *here, "--report", tmp_path / "absent" / "r.json"), "cannot be written: No such file", 2),
+        ((tmp_path, *here, "--report", tmp_path), "cannot be written: Is a directory", 2),
         ((tmp_path / "*.png", "--data-dir", tmp_path / "data"), "sensorium reembed others", 1),
     ):
         done = sensorium("ingest", *words, "--collection", "others")

@@ -237,6 +237,24 @@ def test_keys_are_rotated_without_a_restart(serve, tmp_path):
     assert status(second) == 200
 
 
+def test_a_file_of_keys_is_read_again_whatever_of_it_changes(tmp_path):
+    """Another key of the same length, at the same time; with the mark that some editors put first."""
+    file = tmp_path / "keys"
+    lines = {name: line_of(Key(name, frozenset({"read"}), digest_of(name))) for name in ("a", "b")}
+
+    def write(name):
+        file.write_text(f"\ufeff{lines[name]}\n", encoding="utf-8")
+        os.utime(file, ns=(1, 1))
+
+    write("a")
+    ring, written = Keyring(str(file)), file.stat().st_ctime_ns
+    assert ring.find("a")
+    while file.stat().st_ctime_ns == written:  # the system's clock for files ticks slowly
+        write("b")
+    assert ring.find("a") is None
+    assert ring.find("b")
+
+
 def test_files_of_keys_are_written_as_they_are_read():
     """`line_of` and `keys_of_file` are each other's inverse; comments and blank lines are passed over."""
     key = Key("a.b-c", frozenset({"write", "admin"}), digest_of("secret"), {"pixels": 5e8})

@@ -165,6 +165,15 @@ def test_pages_of_other_sites_change_nothing_without_keys(client, collection):
         )
 
 
+def test_the_origin_tells_where_a_browser_marks_nothing(client, collection):
+    """Towards plain addresses of other machines browsers leave their mark out; the page's origin comes."""
+    own = f"http://{client.base_url.host}:{client.base_url.port}"
+    item = {"items": [{"content": "a"}]}
+    for origin, status in (("http://stranger.example", 403), ("null", 403), (own, 200), (own.upper(), 200)):
+        answer = client.post(f"{collection}/items", json=item, headers={"origin": origin})
+        assert answer.status_code == status, origin
+
+
 def test_pages_that_are_named_may_ask(serve, tmp_path):
     """An origin of the setting, with a preflight that needs no key; pictures may then be embedded there."""
     friend = {"sec-fetch-site": "cross-site", "origin": "https://friend.example"}

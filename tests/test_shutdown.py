@@ -118,21 +118,22 @@ def test_accepted_requests_are_answered_and_stored(tmp_path, unused_port):
 
 
 def test_what_never_ends_is_cut_off_at_the_end_of_the_grace_period(tmp_path, unused_port):
-    """An encoder that hangs and an upload that never ends: exit 0 all the same; the store can be opened."""
+    """An encoder that hangs and an upload that never ends: told so, exit 0; the store can be opened."""
     with process(tmp_path, unused_port, grace_s=0.5) as (server, url):
         assert httpx.put(f"{url}/v1/collections/c").status_code == 201
 
-        def ask():
-            with contextlib.suppress(httpx.TransportError):
-                httpx.post(f"{url}/v1/embeddings", json={"input": "a dog"}, timeout=PATIENCE_S)
-
-        thread, _ = asking(ask)
+        thread, answers = asking(
+            lambda: httpx.post(f"{url}/v1/embeddings", json={"input": "a dog"}, timeout=PATIENCE_S)
+        )
         wait_for(tmp_path / "entered")
         with socket.create_connection(("127.0.0.1", unused_port)) as upload:
             upload.sendall(b"POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{")
             server.send_signal(signal.SIGTERM)
             assert server.wait(PATIENCE_S) == 0
         thread.join(PATIENCE_S)
+    assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (503, "not_ready")
+    assert answers[0].headers["retry-after"]
+    assert answers[0].headers["x-request-id"]
     with contextlib.closing(Store.open(tmp_path / "data")) as store:
         assert [each.name for each in store.list()] == ["c"]
 

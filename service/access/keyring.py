@@ -25,20 +25,20 @@ def file_of(setting: str) -> Path | None:
 def read(path: Path) -> tuple[Key, ...]:
     """Raises ValueError."""
     try:
-        return checked(keys_of_file(path.read_text(encoding="utf-8")))
+        return checked(keys_of_file(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise ValueError(f"the file of keys {path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise ValueError(f"the file of keys {path}: {error}") from None
 
 
-def stamp_of(path: Path) -> tuple[int, int, int] | None:
-    """What changes when the file does; None where there is none."""
+def stamp_of(path: Path) -> tuple[int, ...] | None:
+    """What changes when the file does, or who may read it; None where there is none."""
     try:
         facts = path.stat()
     except OSError:
         return None
-    return facts.st_mtime_ns, facts.st_size, facts.st_ino
+    return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino
 
 
 class Keyring:

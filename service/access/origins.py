@@ -52,9 +52,21 @@ def wrong_host(headers: Headers, hosts: Sequence[str]) -> Fault | None:
     return Fault(421, message, code="wrong_host")
 
 
+def is_foreign(headers: Headers) -> bool:
+    """Whether a browser asks for a page of another site.
+
+    It leaves `Sec-Fetch-Site` out where the server is neither on this machine nor behind TLS; `Origin` comes.
+    """
+    marked = headers.get("sec-fetch-site")
+    if marked is not None:
+        return marked == "cross-site"
+    origin = headers.get("origin")
+    return origin is not None and origin.rpartition("//")[2].lower() != headers.get("host", "").lower()
+
+
 def cross_site(method: str, headers: Headers, origins: Sequence[str]) -> Fault | None:
     """The refusal of a browser that writes for a page of another site; `origins`: those that may."""
-    if method in SAFE_METHODS or headers.get("sec-fetch-site") != "cross-site":
+    if method in SAFE_METHODS or not is_foreign(headers):
         return None
     if ANY in origins or headers.get("origin") in origins:
         return None

@@ -119,9 +119,9 @@ class Report:
         if self.deleted:
             told[0] += f"; {self.deleted} deleted, whose files are gone"
         if self.unpruned:
-            told.append(
-                "nothing was deleted: only after a whole pass without failures is it known what is gone"
-            )
+            empty = "the source holds no files at all, as a disk that is not mounted does"
+            broken = "only after a whole pass without failures is it known what is gone"
+            told.append(f"nothing was deleted: {empty if self.finished and not self.seen else broken}")
         if self.passed:
             told.append(f"passed over: {sum(self.passed.values())} files ({listed_endings(self.passed)})")
         told += [f"  {fault.file}: {fault.message}" for fault in self.faults[:SHOWN]]

@@ -28,6 +28,15 @@ def one_way(server: str | None, data_dir: Path | None) -> None:
         raise typer.Exit(2)
 
 
+def expect_writable(report: Path) -> None:
+    """Ends the program where the report could not be written at its end; makes the file."""
+    try:
+        report.open("ab").close()
+    except OSError as error:
+        typer.echo(f"the report {report} cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(2) from error
+
+
 @contextlib.contextmanager
 def stopped_by_ctrl_c() -> Iterator[threading.Event]:
     """An event that the first Ctrl-C (or SIGTERM) sets; the second one ends the program at once.
@@ -96,6 +105,8 @@ def ingest(  # noqa: PLR0913, PLR0917 - the options
     from service.bulk.report import Report, write_report  # noqa: PLC0415 - with them
     from service.bulk.sources import Wishes  # noqa: PLC0415 - with them
 
+    if report is not None:
+        expect_writable(report)
     wishes = Wishes(modality, text, prefix, tuple(exclude or ()))
     order = local.Order(collection, source, wishes, replace, prune)
     told = Report()

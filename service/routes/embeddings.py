@@ -42,6 +42,7 @@ class Options(BaseModel):
         validation_alias=AliasChoices("encoding_format", "embedding_type", "output_encoding"),
         description="`base64` = little-endian float32",
     )
+    output_dtype: Literal["float"] | None = Field(default=None, description="Voyage's; nothing else is given")
     dimensions: int | None = Field(
         default=None,
         ge=1,
