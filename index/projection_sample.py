@@ -31,14 +31,21 @@ class Shown:
 
 
 def quotas(counts: Mapping[str, int], limit: int) -> dict[str, int]:
-    """Share `limit` places out among modalities: a part evenly, the rest in proportion to their items."""
+    """Share all `limit` places out among modalities: a part evenly, the rest in proportion to their items.
+
+    Each has one at least, where there are as many. What division leaves over goes to the largest remainders.
+    """
     total = sum(counts.values())
     if total <= limit:
         return dict(counts)
-    floor = {name: min(count, limit // (FLOOR_SHARE * len(counts))) for name, count in counts.items()}
+    even = max(limit // (FLOOR_SHARE * len(counts)), int(limit >= len(counts)))
+    floor = {name: min(count, even) for name, count in counts.items()}
     rest = limit - sum(floor.values())
     beyond = total - sum(floor.values())
-    return {name: floor[name] + rest * (counts[name] - floor[name]) // beyond for name in counts}
+    shares = {name: divmod(rest * (counts[name] - floor[name]), beyond) for name in counts}
+    left = rest - sum(share for share, _ in shares.values())
+    lucky = sorted(shares, key=lambda name: shares[name][1], reverse=True)[:left]
+    return {name: floor[name] + shares[name][0] + (name in lucky) for name in counts}
 
 
 def shown(connection: sqlite3.Connection, limit: int) -> Shown:

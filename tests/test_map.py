@@ -189,12 +189,12 @@ def test_more_items_than_the_limit_are_sampled_by_modality(things):
 
 
 def test_quotas_are_kept():
-    """The places of all modalities together are within the limit, none has more than it has items."""
+    """All places are given, none has more than it has items, and each has one where there are as many."""
     for counts in ({"a": 5, "b": 100_000}, {"a": 1, "b": 1, "c": 1}, {"a": 10**6, "b": 10**6, "c": 3}):
-        for limit in (1, 2, 10, 1000):
+        for limit in (1, 2, 3, 10, 47, 1000):
             shares = quotas(counts, limit)
-            assert sum(shares.values()) <= limit or sum(counts.values()) <= limit
-            assert all(shares[name] <= counts[name] for name in counts)
+            assert sum(shares.values()) == min(limit, sum(counts.values()))
+            assert all(int(limit >= len(counts)) <= shares[name] <= counts[name] for name in counts)
 
 
 def test_many_points_have_their_true_neighbours():
