@@ -84,8 +84,8 @@ def chosen(plan: Plan, known: Known, candidate: Candidate) -> Chosen | Fault:
 
 def id_taken(candidate: Candidate) -> Fault:
     message = (
-        f"the id {candidate.id!r} is taken by an item that is not of this source; give a prefix of ids, "
-        "or say that it is to be replaced"
+        f"the id {candidate.id!r} is taken by an item that is not of this source; give a prefix of ids "
+        "(`prefix`), or say that it is to be replaced (`replace`)"
     )
     return Fault(candidate.file, message, "id_taken")
 
