@@ -80,7 +80,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - the options
     model: Annotated[str | None, typer.Option(help="Without --server: model to load.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Without --server: file with the weights.")] = None,
     device: Annotated[str | None, typer.Option(help="Without --server: cpu, cuda, cuda:1")] = None,
-    precision: Annotated[str | None, typer.Option(help="Without --server: fp32, bf16, int8 (CPU), fp16 (GPU) or auto")] = None,
+    precision: Annotated[str | None, typer.Option(help="Without --server: fp32, bf16, int8 or auto")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Without --server: processes that decode.")
     ] = None,
