@@ -8,6 +8,7 @@ import time
 import httpx
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, settings
 
 import models
 from service.app import create_app
@@ -16,6 +17,9 @@ from tests.recordings import film
 from tests.small_embedder import small_embedder
 
 PATIENCE_S = 60
+# A busy machine is no fault of what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 pytest_plugins = ["tests.python_client"]
 
 
