@@ -28,8 +28,6 @@ from service.parts import Content, Fused, Media, Part, Ready, Remote, Stored, Te
 from service.recordings import EmbeddedSegment, Room, Turn, group_of
 from service.tracing import span
 
-# Texts of so many characters together are tokenized at once, which takes less than to hand them to a thread.
-SHORT_TEXTS = 256
 # A blend shorter than this share of its weights has no direction worth searching.
 SHORTEST_BLEND = 1e-5
 LARGEST_NUMBER = 1e38
@@ -70,12 +68,6 @@ def unit(vector: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dt
 
 def is_plain_text(part: Part) -> bool:
     return part.weight == 1.0 and isinstance(part.content, Text | Tokens)
-
-
-def are_short(texts: Iterable[Part]) -> bool:
-    contents = (part.content for part in texts)
-    lengths = (len(each.ids if isinstance(each, Tokens) else cast("Text", each).text) for each in contents)
-    return sum(lengths) <= SHORT_TEXTS
 
 
 async def all_or_nothing(calls: Sequence[Coroutine[Any, Any, Embedded]]) -> list[Embedded]:
@@ -161,8 +153,6 @@ class Vectorizer:
     async def _prepared(self, texts: Sequence[Part]) -> list[Views]:
         """Raises LocatedError. Those whose turn has not come when the caller leaves are left."""
         left = Event()
-        if are_short(texts):
-            return self._prepare_each(texts, left)
         loop = asyncio.get_running_loop()
         run = copy_context().run
         try:
