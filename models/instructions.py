@@ -1,4 +1,4 @@
-"""Instruction sets of this processor: those that multiply numbers of few bits, and vectors of any."""
+"""Instruction sets of this processor: products of few bits, one by one or in tiles, and vectors of any."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 
 VECTORS = ("avx2",)
 NATIVE_BF16 = ("avx512_bf16", "amx_bf16")
+TILES = ("amx_bf16",)
 NATIVE_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 

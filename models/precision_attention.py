@@ -1,15 +1,20 @@
-"""Attention in bfloat16 on a CPU: oneDNN's products, which torch's fused kernel for CPUs does without."""
+"""Attention in the precision of its input: torch's fused kernel, or oneDNN's products where that is slow."""
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
+from torch.nn import functional
+
+from models.instructions import TILES, processor_has
+
+Extra: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 
 LANES = 32  # values of 16 bits that the softmax takes at once; what is left over of a row it takes one by one
 
 
-def _keys_and_values(
-    k: torch.Tensor, v: torch.Tensor, extra: tuple[torch.Tensor, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _keys_and_values(k: torch.Tensor, v: torch.Tensor, extra: Extra) -> tuple[torch.Tensor, torch.Tensor]:
     """Both with one more token, and with zeros up to a multiple of LANES."""
     n, tokens, width = k.shape
     both = k.new_zeros(2, n, -(-(tokens + 1) // LANES) * LANES, width)
@@ -19,10 +24,8 @@ def _keys_and_values(
     return both[0], both[1]
 
 
-def attend_in_bf16(
-    qkv: torch.Tensor, heads: int, extra: tuple[torch.Tensor, torch.Tensor] | None = None
-) -> torch.Tensor:
-    """softmax(q k^T / sqrt(d)) v per head. bfloat16 (n, tokens, 3 width) -> (n, tokens, width).
+def by_products(qkv: torch.Tensor, heads: int, extra: Extra | None = None) -> torch.Tensor:
+    """softmax(q k^T / sqrt(d)) v per head, for CPUs. bfloat16 (n, tokens, 3 width) -> (n, tokens, width).
 
     `extra`: one more key and value, each (1, width). The mean of an item's keys is taken from them, which
     changes no softmax and leaves the logits' 16 bits to their differences (SageAttention, Zhang et al. 2024).
@@ -44,3 +47,32 @@ def attend_in_bf16(
             logits[:, :, keys:] = -torch.inf
         torch.bmm(logits.softmax(-1), value, out=out)
     return mixed
+
+
+def fused(
+    qkv: torch.Tensor, heads: int, extra: Extra | None = None, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The same in any precision by torch's kernel. `mask`: (tokens, tokens), added to the logits."""
+    n, tokens, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    q, k, v = qkv.chunk(3, dim=-1)
+    if extra is not None:
+        k, v = (
+            torch.cat([x, more.to(x.dtype).expand(n, 1, width)], dim=1)
+            for x, more in zip((k, v), extra, strict=True)
+        )
+    q, k, v = (x.view(n, -1, heads, width // heads).transpose(1, 2) for x in (q, k, v))
+    mask = None if mask is None else mask.to(qkv.dtype)
+    mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return mixed.transpose(1, 2).reshape(n, tokens, width)
+
+
+def attend(
+    qkv: torch.Tensor, heads: int, extra: Extra | None, mask: torch.Tensor | None, *, exact: torch.dtype
+) -> torch.Tensor:
+    """(n, tokens, 3 width) -> (n, tokens, width) by what is fastest here. `exact`: what surrounds it.
+
+    In bfloat16 amid float32, on a CPU, the fused kernel is fast only where the processor multiplies tiles.
+    """
+    if qkv.dtype is exact or processor_has(*TILES):
+        return fused(qkv, heads, extra, mask)
+    return by_products(qkv, heads, extra) if mask is None else fused(qkv.to(exact), heads, None, mask)

@@ -12,7 +12,7 @@ from models.errors import ParameterError
 from models.footprint import needed_bytes
 from models.instructions import processor_has
 from models.precision import PACKED, fit, precisions, resolve
-from models.precision_attention import attend_in_bf16
+from models.precision_attention import by_products, fused
 from models.precision_layers import Bf16Linear, Int8Linear, Linear
 from models.small.assemble import TAKES
 from tests import reference_weights
@@ -164,18 +164,33 @@ def test_fewer_bits_need_less_memory():
     assert needed[0] == 2 * needed[1]
 
 
+@pytest.mark.parametrize("kernel", [by_products, fused])
 @pytest.mark.parametrize("extra", [False, True])
-def test_attention_of_16_bits_is_near_the_exact_one(extra):
+def test_attention_of_16_bits_is_near_the_exact_one(extra, kernel):
     """Softmax over keys that share a large offset, with the extra key and without; alone as among others."""
     torch.manual_seed(0)
-    qkv, more = torch.randn(3, 21, 96), (torch.randn(1, 32), torch.randn(1, 32))
+    qkv, more = torch.randn(3, 21, 96), (torch.randn(1, 32), torch.randn(1, 32)) if extra else None
     qkv[..., 32:64] += 20
     given = qkv.bfloat16()
-    q, k, v = given.float().chunk(3, dim=-1)
-    if extra:
-        k, v = (torch.cat([x, one.expand(3, 1, 32)], 1) for x, one in zip((k, v), more, strict=True))
-    q, k, v = (x.unflatten(-1, (4, 8)).transpose(1, 2) for x in (q, k, v))
-    exact = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-    got = attend_in_bf16(given, 4, more if extra else None)
+    exact = fused(given.float(), 4, more)
+    got = kernel(given, 4, more)
     assert torch.nn.functional.cosine_similarity(got.float(), exact, dim=-1).min() > 0.9995
-    assert torch.equal(attend_in_bf16(given[1:2], 4, more if extra else None), got[1:2])
+    assert torch.equal(kernel(given[1:2], 4, more), got[1:2])
+
+
+def test_attention_is_a_softmax_of_products():
+    """Written out in float64: the extra key and value, the mask, and a token that sees itself alone."""
+    torch.manual_seed(0)
+    qkv, extra = torch.randn(2, 5, 24), (torch.randn(1, 8), torch.randn(1, 8))
+    mask = torch.full((5, 5), -torch.inf).triu(1)
+    for more, hidden in ((extra, None), (None, mask)):
+        q, k, v = qkv.double().chunk(3, -1)
+        if more is not None:
+            k, v = (
+                torch.cat([x, one.double().expand(2, 1, 8)], 1) for x, one in zip((k, v), more, strict=True)
+            )
+        q, k, v = (x.unflatten(-1, (2, 4)).transpose(1, 2) for x in (q, k, v))
+        logits = q @ k.mT / 4**0.5 + (0.0 if hidden is None else hidden)
+        wanted = (logits.exp() / logits.exp().sum(-1, keepdim=True) @ v).transpose(1, 2).flatten(2)
+        torch.testing.assert_close(fused(qkv, 2, more, hidden).double(), wanted, atol=1e-5, rtol=0)
+    assert torch.allclose(fused(qkv, 2, None, mask)[:, 0], qkv[:, 0, 16:])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from models.imagebind.sizes import MLP_RATIO, TRUNK_NORM_EPS, Trunk
-from models.precision_attention import attend_in_bf16
+from models.precision_attention import attend
 from models.precision_items import Stack
 from models.precision_layers import Linear
 
@@ -29,33 +28,10 @@ class Attention(nn.Module):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """`mask`: (tokens, tokens), added to the attention's logits."""
-        qkv = self.in_proj(x)
-        packed = qkv.dtype is torch.bfloat16 and x.dtype is torch.float32
-        mixed = self.halved(qkv) if packed and mask is None else self.exact(qkv.to(x.dtype), mask)
-        out: torch.Tensor = self.out_proj(mixed)
-        return out
-
-    def halved(self, qkv: torch.Tensor) -> torch.Tensor:
-        """(n, tokens, 3 width) -> (n, tokens, width), with products of 16 bits on a CPU."""
         extra = None if self.bias_k is None or self.bias_v is None else (self.bias_k[0], self.bias_v[0])
-        return attend_in_bf16(qkv, self.heads, extra)
-
-    def exact(self, qkv: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """The same in the precision of `qkv`."""
-        n, tokens, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-        q, k, v = qkv.chunk(3, dim=-1)
-        if self.bias_k is not None and self.bias_v is not None:
-            k = torch.cat([k, self.bias_k.expand(n, 1, width)], dim=1)
-            v = torch.cat([v, self.bias_v.expand(n, 1, width)], dim=1)
-        mixed = functional.scaled_dot_product_attention(
-            self.split(q), self.split(k), self.split(v), attn_mask=mask
-        )
-        return mixed.transpose(1, 2).reshape(n, tokens, width)
-
-    def split(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, tokens, width) -> (n, heads, tokens, width / heads)."""
-        n, tokens, width = x.shape
-        return x.view(n, tokens, self.heads, width // self.heads).transpose(1, 2)
+        qkv = self.in_proj(x)
+        out: torch.Tensor = self.out_proj(attend(qkv, self.heads, extra, mask, exact=x.dtype))
+        return out
 
 
 class Mlp(nn.Module):
