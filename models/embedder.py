@@ -20,7 +20,7 @@ from torch.nn import functional
 from models.errors import UnknownModalityError
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import MODALITIES, Modality, decode
-from models.precision import dtype_of, expect_precision, fit
+from models.precision import expect_precision, fit
 from models.samples import Sample
 
 VIEWS_PER_FORWARD = 32
@@ -94,11 +94,13 @@ class Embedder:
     senses: Mapping[str, Modality] = field(default_factory=lambda: MODALITIES)
     bound: Mapping[str, str] = field(default_factory=dict)
     most_segments: int = MOST_SEGMENTS
+    _takes: dict[nn.Module, torch.dtype] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         expect_precision(self.precision, self.device)
         for tower in self.towers.values():
-            fit(tower.encoder, self.precision, self.device, compiled=self.compiled)
+            how = fit(tower.encoder, self.precision, self.device, compiled=self.compiled)
+            self._takes[tower.encoder] = how
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -160,7 +162,6 @@ class Embedder:
         return Views(sample) if isinstance(sample, torch.Tensor) else self.prepare(modality, sample)
 
     def _heads(self, encoder: nn.Module, batch: torch.Tensor) -> torch.Tensor:
-        wanted = dtype_of(encoder, self.precision, self.device, compiled=self.compiled)
-        dtype = wanted if batch.is_floating_point() else batch.dtype
+        dtype = self._takes[encoder] if batch.is_floating_point() else batch.dtype
         chunks = torch.split(batch, VIEWS_PER_FORWARD)
         return torch.cat([encoder(chunk.to(self.device, dtype)).float() for chunk in chunks])

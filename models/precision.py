@@ -16,6 +16,7 @@ from models.instructions import NATIVE_BF16, NATIVE_INT8, VECTORS, processor_has
 from models.precision_convolutions import pack_convolutions
 from models.precision_items import ItemByItem, Stack
 from models.precision_layers import Bf16Linear, Fp32Linear, Int8Linear, Linear, PackedLinear
+from models.recording import record
 
 log = logging.getLogger(__name__)
 
@@ -129,12 +130,13 @@ def fit(
     *,
     compiled: bool = False,
     fill: Fill = lambda _path, _part: None,
-) -> None:
+) -> torch.dtype:
     """Replace and cast an encoder's layers for `precision` and move them to `device`, for inference.
 
     Layer by layer, so that never more than one of them is there twice. A second call changes nothing.
     `compiled`: torch.compile makes its own layers at the first call, in place of the packed ones.
     `fill` may give a part its weights right before its turn: path and part, whose own tensors alone it sets.
+    Gives what the encoder takes from now on (`dtype_of`).
     """
     packed = None if compiled else _packed(precision, device)
     dtype = dtype_of(encoder, precision, device, compiled=compiled)
@@ -145,3 +147,6 @@ def fit(
         encoder.compile(dynamic=True)
     elif torch.device(device).type == "cpu":
         pack_convolutions(encoder)
+        if not any(isinstance(part, Int8Linear) for part in encoder.modules()):  # which look at their numbers
+            record(encoder, dtype)
+    return dtype

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from models.instructions import VECTORS, processor_has
+from models.packed_kernels import Packed, convolution, convolution_onto
 
 
 class Convolution(nn.Sequential):
@@ -29,7 +30,7 @@ class Convolution(nn.Sequential):
         return torch.relu(y) if relu else y
 
 
-class PackedConvolution(nn.Module):
+class PackedConvolution(Packed):
     """A Convolution without batch norm on a CPU, in the bits of its weight, summed in float32.
 
     Its weight lies in the layout that the kernel reads, which is otherwise made anew at every call. A line is
@@ -37,31 +38,25 @@ class PackedConvolution(nn.Module):
     """
 
     def __init__(self, layer: Convolution) -> None:
-        super().__init__()
         conv = layer[0]
         assert isinstance(conv, nn.Conv1d | nn.Conv2d)
         row = () if isinstance(conv, nn.Conv2d) else (1,)
         weight = conv.weight.detach().view(*conv.weight.shape[:2], *row, *conv.kernel_size)
         padding = [*(0 for _ in row), *(int(side) for side in conv.padding)]
-        self.how = (padding, [*row, *conv.stride], [*row, *conv.dilation], conv.groups)
-        self.bias = None if conv.bias is None else conv.bias.detach()
-        # The kernels that torch.compile puts in place of convolutions.
-        pack = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001 - as above
+        how = (padding, [*row, *conv.stride], [*row, *conv.dilation], conv.groups)
+        pack = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001 - as the kernels
         inputs = [1, conv.in_channels, *row, *layer.places]
-        self.weight = pack(weight.contiguous(memory_format=torch.channels_last), *self.how, inputs)
+        super().__init__(pack(weight.contiguous(memory_format=torch.channels_last), *how, inputs))
+        self.how = how
+        self.bias = None if conv.bias is None else conv.bias.detach()
 
     def forward(
         self, x: torch.Tensor, *, plus: torch.Tensor | None = None, relu: bool = False
     ) -> torch.Tensor:
         plane = x if x.dim() == 4 else x[:, :, None]
-        given = (plane.contiguous(memory_format=torch.channels_last), self.weight, self.bias, *self.how)
-        kernels = torch.ops.mkldnn
+        given = (plane.contiguous(memory_format=torch.channels_last), self.weight, self.bias, *self.how, relu)
         y: torch.Tensor
-        if plus is None:
-            y = kernels._convolution_pointwise(*given, "relu" if relu else "none", [], "")  # noqa: SLF001 - as above
-        else:
-            add = kernels._convolution_pointwise_.binary
-            y = add(plus, *given, "add", 1.0, "relu" if relu else None, [], "")
+        y = convolution(*given) if plus is None else convolution_onto(plus, *given)
         return y
 
 

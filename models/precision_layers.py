@@ -14,7 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models import packed_kernels
 from models.instructions import NATIVE_BF16, processor_has
+from models.packed_kernels import Packed
 
 ACTIVATION_STEPS = 255  # of 8 bits, between an item's smallest and largest value
 WEIGHT_STEPS = 127  # on either side of zero
@@ -43,20 +45,18 @@ class Linear(nn.Linear):
         return functional.gelu(y) if gelu else y
 
 
-class PackedLinear(nn.Module):
+class PackedLinear(Packed):
     """A Linear in `dtype` on a CPU, summed in float32; gives `dtype`."""
 
     dtype: torch.dtype
 
     def __init__(self, linear: Linear) -> None:
-        super().__init__()
-        # The kernels that torch.compile puts in place of linear layers.
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().to(self.dtype))  # noqa: SLF001 - as above
+        # As the kernels are: torch.compile's.
+        super().__init__(torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().to(self.dtype)))  # noqa: SLF001 - as above
         self.bias = linear.bias.detach().to(self.dtype)
 
     def forward(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
-        product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - as above
-        y: torch.Tensor = product(x.to(self.dtype), self.weight, self.bias, *AFTER[gelu])
+        y: torch.Tensor = packed_kernels.linear(x.to(self.dtype), self.weight, self.bias, gelu)
         return y
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+import torch
 from torch import nn
 
 from models.assembly import Assembly
@@ -22,7 +23,7 @@ from models.weights import Checkpoint, open_checkpoint
 # Part of every identity: raise it when a change to `prepare` or a tower moves vectors.
 PREPROCESSING = "imagebind 1"
 
-Ready: TypeAlias = partial[None]
+Ready: TypeAlias = partial[torch.dtype]
 READY: Ready = partial(fit, precision="fp32")
 
 

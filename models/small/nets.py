@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from models.precision_convolutions import Convolution
+from models.recording import Recordable
 from models.small.sizes import DIM, NetSizes
 
 CONVOLUTIONS: Mapping[int, Callable[..., nn.Module]] = MappingProxyType({1: nn.Conv1d, 2: nn.Conv2d})
@@ -55,7 +56,7 @@ class Residual(nn.Module):
         return y
 
 
-class ConvNet(nn.Module):
+class ConvNet(Recordable):
     """(n, channels, *places) -> (n, DIM): stem (stride 4), stages (all but the first halve), mean, linear."""
 
     def __init__(self, sizes: NetSizes, *, folded: bool = False) -> None:
@@ -75,6 +76,10 @@ class ConvNet(nn.Module):
                 width = after
         self.stages = nn.Sequential(*blocks)
         self.head = nn.Linear(width, DIM)
+        self.shape = (sizes.channels, *sizes.places)
+
+    def example(self, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+        return (torch.zeros(2, *self.shape, dtype=dtype),)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """What the last layer sees, (n, channels, *size) -> (n, width)."""

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from models.clip_bpe import CONTEXT, END, VOCABULARY
 from models.precision_layers import Linear
+from models.recording import Recordable
 from models.small.sizes import DIM, TEXT, TextSizes
 
 NORM_EPS = 1e-12  # BERT's
@@ -34,18 +35,20 @@ class Block(nn.Module):
 
     def attend(self, x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         n, tokens, width = x.shape
-        q, k, v = self.qkv(x).to(x.dtype).view(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(x).to(x.dtype).view(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind()
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=real[:, None, None, :])
         y: torch.Tensor = self.out(mixed.transpose(1, 2).reshape(n, tokens, width))
         return y
 
 
-class TextTower(nn.Module):
+class TextTower(Recordable):
     """int64 token ids (n, CONTEXT), zeros after the end token -> (n, DIM).
 
     The batch is cut to its longest text; padding is masked, so a text's vector does not depend on
     its neighbours.
     """
+
+    recorded = "read"
 
     def __init__(self, sizes: TextSizes = TEXT) -> None:
         super().__init__()
@@ -56,10 +59,16 @@ class TextTower(nn.Module):
         self.blocks = nn.ModuleList(Block(sizes) for _ in range(sizes.layers))
         self.bias = nn.Parameter(torch.zeros(DIM))
 
+    def example(self, _: torch.dtype) -> tuple[torch.Tensor, ...]:
+        return torch.full((2, 5), END), torch.tensor([5, 3])
+
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        length = (tokens == END).int().argmax(-1) + 1
-        tokens = tokens[:, : int(length.max())]
-        real = torch.arange(tokens.shape[1], device=tokens.device) < length[:, None]
+        lengths = (tokens == END).int().argmax(-1) + 1
+        return self.read(tokens[:, : int(lengths.max())].contiguous(), lengths)
+
+    def read(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The vectors of as many tokens of each row as `lengths` says, (n,)."""
+        real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         x = self.norm(self.widen(self.tokens(tokens)) + self.positions[: tokens.shape[1]])
         for block in self.blocks:
             x = block(x, real)
