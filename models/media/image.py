@@ -63,6 +63,8 @@ def _to_rgb(image: Image.Image, full: float) -> Image.Image:
 def decode_image(data: bytes, limits: Limits) -> ImageSample:
     """JPEG, PNG, WebP, GIF (first frame), BMP or TIFF, upright by EXIF. Raises MediaError."""
     image = open_picture(data, limits, WANTED)
+    if image.mode == "RGB" and image.width * image.height <= BAND_PIXELS:
+        return ImageSample(np.array(image))
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     full = _full_range(image)
     for rows, band in _bands(image):

@@ -36,7 +36,7 @@ from models.weights import Checkpoint, open_checkpoint
 WEIGHTS = Path(__file__).with_name("sensorium-small.safetensors")
 FACTS = "sensorium"  # the entry of the file's metadata with temperatures and background, as JSON
 # Part of the identity: raise it when a change to `prepare` or a tower moves vectors.
-PREPROCESSING = "sensorium-small 2"
+PREPROCESSING = "sensorium-small 3"
 # Every ten seconds of an hour: all of them are encoded in the time that the hour is decoded in.
 MOST_SEGMENTS = 360
 
