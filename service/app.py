@@ -24,7 +24,7 @@ from service.door import Door
 from service.engine import Engine
 from service.fetching.fetcher import Fetcher
 from service.head_requests import HeadRequests
-from service.quick_routes import QuickRoute, QuickRoutes
+from service.quick_routes import QuickForm, QuickJSON, QuickRoutes
 from service.request_context import RequestContext
 from service.routes import (
     clip_retrieval,
@@ -76,8 +76,9 @@ ROUTERS = tuple(
 )
 
 QUICK = (
-    QuickRoute(embeddings.PATH, embeddings.EmbeddingsRequest, embeddings.embed),
-    QuickRoute(search.PATH, search.SearchRequest, search.search_collection),
+    QuickJSON(embeddings.PATH, embeddings.EmbeddingsRequest, embeddings.embed),
+    QuickForm(embeddings.UPLOADS, embeddings.embed_files),
+    QuickJSON(search.PATH, search.SearchRequest, search.search_collection),
 )
 
 

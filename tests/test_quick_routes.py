@@ -4,12 +4,14 @@ import asyncio
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import orjson
 import pytest
 from pydantic import BaseModel, ConfigDict
 
 from service.answers import Answer
-from service.quick_routes import QuickRoute, QuickRoutes
+from service.quick_routes import QuickJSON, QuickRoutes
+from tests.media_files import picture_bytes, png
 
 VECTOR = [1.0, *[0.0] * 15]
 BODIES = [
@@ -27,6 +29,14 @@ BODIES = [
     {},
     [],
 ]
+PICTURE = ("a.png", png(9, 7), "image/png")
+OTHER = ("b.jpg", picture_bytes(np.full((5, 6, 3), 90, np.uint8), "JPEG"))
+
+
+def encoded_form(form):
+    """The body and the content type of a form, made by a client's library."""
+    request = httpx.Request("POST", "http://here", files=form)
+    return request.read(), request.headers["content-type"]
 
 
 class Asked(BaseModel):
@@ -86,6 +96,52 @@ def test_embeddings_are_the_same_both_ways(filled, body):
     assert answers[0].json() == answers[1].json()
 
 
+@pytest.mark.parametrize("name", ["image", "depth", "smell", "a b"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        [("file", PICTURE)],
+        [("file", PICTURE), ("file", OTHER), ("encoding_format", (None, "base64"))],
+        [("file", PICTURE), ("file", ("b.png", b"no picture"))],
+        [("file", PICTURE), ("colour", (None, "red"))],
+        [("file", PICTURE), ("dimensions", (None, "none"))],
+        [("file", PICTURE), ("model", (None, "nobody"))],
+        [("other", PICTURE)],
+        [("file", (None, "text"))],
+    ],
+)
+def test_uploads_are_the_same_both_ways(filled, form, name):
+    """A content-encoding that packs nothing takes the framework's way."""
+    data, kind = encoded_form(form)
+    short, long = (
+        filled.post(f"/v1/embeddings/{name}", content=data, headers={"content-type": kind, **more})
+        for more in ({}, {"content-encoding": "identity"})
+    )
+    assert short.status_code == long.status_code
+    assert short.json() == long.json()
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "multipart/form-data; boundary=b"),
+        (b"--b\r\n", "multipart/form-data; boundary=b"),
+        (b"no form", "multipart/form-data; boundary=b"),
+        (b"--b--\r\n", "multipart/form-data; boundary="),
+        (b"--b--\r\n", "multipart/form-data;"),
+        (b"--b--\r\n", "multipart/form-data"),
+    ],
+)
+def test_broken_forms_are_told_the_same_both_ways(filled, data, kind):
+    """Those that end early, or have no boundary."""
+    short, long = (
+        filled.post("/v1/embeddings/image", content=data, headers={"content-type": kind, **more})
+        for more in ({}, {"content-encoding": "identity"})
+    )
+    assert 400 <= short.status_code < 500
+    assert (short.status_code, short.json()) == (long.status_code, long.json())
+
+
 def way_taken(body, *headers):
     """Whether a quick route or the application behind it answers a POST of `body` to /short."""
 
@@ -97,7 +153,7 @@ def way_taken(body, *headers):
         await Answer({"way": "long", "body": message["body"].decode()})(scope, receive, send)
 
     engine = SimpleNamespace(check_serving=lambda: None)
-    inner = QuickRoutes(long, [QuickRoute("/short", Asked, short)])
+    inner = QuickRoutes(long, [QuickJSON("/short", Asked, short)])
 
     async def app(scope, receive, send):
         await inner({**scope, "app": SimpleNamespace(state=SimpleNamespace(engine=engine))}, receive, send)

@@ -24,6 +24,7 @@ from service.requests import StrictRoute, read_upload, validated
 from service.vectorizer import Embedded
 
 PATH = "/v1/embeddings"
+UPLOADS = f"{PATH}/{{modality}}"
 
 router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=StrictRoute)
 
