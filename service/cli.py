@@ -34,6 +34,7 @@ from service.commands.reembed import reembed
 from service.commands.restore import restore
 from service.commands.search import search
 from service.commands.train import train
+from service.stopping import end_at_once
 from service.unread import told, unread
 from service.unreadable import plain
 
@@ -91,6 +92,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options
     logs.write_to_stderr(settings.log_level, settings.log_format)
     for name, meant in unread(os.environ).items():
         log.warning(told(name, meant))
+    end_at_once()
     from service.server import run  # noqa: PLC0415 - loads torch
 
     raise typer.Exit(run(settings))

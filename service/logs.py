@@ -26,6 +26,8 @@ SECRETS = re.compile(
 # Where none of these stands in a line, no pattern but that of long runs can match.
 MARKS = ("bearer", "basic", "sensorium_")
 LONG_RUN = re.compile(r"[A-Za-z0-9+/_-]{200}")
+# What would move a terminal's cursor, or begin a line that no logger wrote.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # These print what they read at their most talkative level.
 TALKATIVE = ("PIL", "faiss.loader", "httpcore", "httpx", "python_multipart", "multipart")
 
@@ -72,7 +74,8 @@ class TextLines(logging.Formatter):
         pairs = [*fields.items(), *([("request_id", identifier)] if identifier else [])]
         line = f"{time} {record.levelname.lower():<8} {record.getMessage()}"
         line += "".join(f" {name}={value}" for name, value in pairs)
-        return redacted(line.replace("\n", " ") + (f"\n{cause}" if cause else ""))
+        shown = CONTROL.sub(lambda found: ascii(found[0])[1:-1], line.replace("\n", " "))
+        return redacted(shown + (f"\n{cause}" if cause else ""))
 
 
 FORMATS: Mapping[str, type[logging.Formatter]] = MappingProxyType({"json": JSONLines, "text": TextLines})

@@ -74,6 +74,12 @@ class Metrics:
         self._requests.labels(route, method if method in METHODS else "other", str(status)).inc()
         self._request_s.labels(route).observe(seconds)
 
+    def expect(self, modalities: Iterable[str]) -> None:
+        """Begin the counters that alarms look at with 0: one that is born as 1 has never increased."""
+        self._refused.labels("storage_full")
+        for modality in modalities:
+            self._failed.labels(modality)
+
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()
 

@@ -6,28 +6,60 @@ uvicorn itself ends idle connections between two requests only, and httptools kn
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
+from collections.abc import Callable
 
+import orjson
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from service.errors import BUSY, INVALID, Fault
+
+log = logging.getLogger("service.access")
 
 # What h11 takes, and nginx by default (8 x 8 kB).
 MAX_HEAD_BYTES = 65_536
+END_OF_HEAD = b"\r\n\r\n"
+REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Busy"}
+MALFORMED = Fault(400, "this is no HTTP request", INVALID, code="malformed_request")
+TOO_SLOW = Fault(408, "the head of the request took too long to arrive", INVALID, code="request_timeout")
+TOO_LARGE = Fault(
+    431, f"the head of the request has more than {MAX_HEAD_BYTES} bytes", INVALID, code="head_too_large"
+)
+TOO_MANY = Fault(
+    503,
+    "there are too many connections; try again in 1 s",
+    BUSY,
+    code="too_many_connections",
+    headers={"retry-after": "1"},
+)
 
 
-def last_words(status: str, *headers: str) -> bytes:
-    """An answer without a body, after which the connection is closed."""
-    lines = (f"HTTP/1.1 {status}", "content-length: 0", "connection: close", *headers)
-    return "\r\n".join((*lines, "", "")).encode()
+def last_words(fault: Fault, identifier: str) -> bytes:
+    """An answer after which the connection is closed."""
+    body = orjson.dumps({"error": fault.object()})
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",
+        "x-request-id": identifier,
+        **fault.headers,
+    }
+    lines = (f"HTTP/1.1 {fault.status} {REASONS[fault.status]}", *(f"{a}: {b}" for a, b in headers.items()))
+    return "\r\n".join((*lines, "", "")).encode() + body
 
 
-TOO_MANY = last_words("503 Service Unavailable", "retry-after: 1")
-TOO_SLOW = last_words("408 Request Timeout")
-TOO_LARGE = last_words("431 Request Header Fields Too Large")
+def head_bytes(data: bytes) -> int:
+    """How many of the bytes belong to the head that they begin or go on with."""
+    end = data.find(END_OF_HEAD)
+    return len(data) if end < 0 else end
 
 
 class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # chosen when uvicorn is imported
     """`header_timeout_s`: from the connection, or the first byte of a later request, to the end of its head.
 
     What still arrives of a body that was refused has as long. Connections beyond `max_connections` get 503.
+    `refused` is told the code of each that is turned away.
     """
 
     header_timeout_s = 20.0
@@ -35,15 +67,23 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # cho
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
 
+    @staticmethod
+    def refused(_code: str) -> None:
+        """Nobody counts."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
-            self._end(TOO_MANY)
+            self._refuse(TOO_MANY)
         else:
             self._expect_head()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
+            return
+        idle = self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
+        if idle and self._head_bytes + head_bytes(data) > MAX_HEAD_BYTES:
+            self._refuse(TOO_LARGE)
             return
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
@@ -52,12 +92,14 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # cho
         self._expect_head()
         refused_body: bool = self.cycle is not None and self.cycle.more_body
         self._head_bytes += 0 if refused_body else len(data)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._end(TOO_LARGE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
         super().connection_lost(exc)
+
+    def send_400_response(self, _: str) -> None:
+        """The parser cannot read it."""
+        self._refuse(MALFORMED)
 
     def _expect_head(self) -> None:
         if self._head_timer is None:
@@ -70,15 +112,31 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # cho
             self._head_timer = None
 
     def _too_slow(self) -> None:
-        self._end(TOO_SLOW if self._head_bytes else b"")
-
-    def _end(self, words: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(words)
+        if self._head_bytes:
+            self._refuse(TOO_SLOW)
+        elif not self.transport.is_closing():
             self.transport.close()
 
+    def _refuse(self, fault: Fault) -> None:
+        if self.transport.is_closing():
+            return
+        identifier = f"{random.getrandbits(128):032x}"
+        self.transport.write(last_words(fault, identifier))
+        self.transport.close()
+        self.refused(fault.code)
+        # A flood of connections is not to fill the log.
+        level = logging.DEBUG if fault is TOO_MANY else logging.INFO
+        extra = {"status": fault.status, "code": fault.code, "request_id": identifier}
+        log.log(level, "turned away", extra=extra)
 
-def bounded_protocol(header_timeout_s: float, max_connections: int) -> type[asyncio.Protocol]:
+
+def bounded_protocol(
+    header_timeout_s: float, max_connections: int, refused: Callable[[str], None] = lambda _: None
+) -> type[asyncio.Protocol]:
     """A class for `uvicorn.Config(http=...)` with these bounds."""
-    bounds = {"header_timeout_s": header_timeout_s, "max_connections": max_connections}
+    bounds = {
+        "header_timeout_s": header_timeout_s,
+        "max_connections": max_connections,
+        "refused": staticmethod(refused),
+    }
     return type("Bounded", (BoundedProtocol,), bounds)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import resource
-import signal
 import threading
-from types import FrameType
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,6 +15,7 @@ from service.app import create_app
 from service.daemon import NAME
 from service.protocol import bounded_protocol
 from service.settings import Settings
+from service.stopping import end_at_once
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +55,10 @@ def leave(code: int) -> None:
         os._exit(code)
 
 
-def ignore(_number: int, _frame: FrameType | None) -> None:
-    """A handler that does nothing."""
-
-
-def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """How uvicorn serves `app`.
+def config_of(
+    app: ASGIApp, settings: Settings, refused: Callable[[str], None] = lambda _: None
+) -> uvicorn.Config:
+    """How uvicorn serves `app`. `refused` is told the code of what is turned away before the application.
 
     Callers' addresses are those of their connections, unless the connection is that of a proxy that is named:
     uvicorn by itself would believe what any caller on this machine writes into X-Forwarded-For.
@@ -74,7 +72,7 @@ def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=list(settings.forwarded_allow_ips),
-        http=bounded_protocol(settings.header_timeout_s, settings.max_connections),
+        http=bounded_protocol(settings.header_timeout_s, settings.max_connections, refused),
         timeout_graceful_shutdown=settings.grace_s,  # type: ignore[arg-type] # any number will do
         timeout_keep_alive=KEEP_ALIVE_S,
     )
@@ -88,16 +86,15 @@ def run(settings: Settings) -> int:
 
     app = create_app(settings, on_failure=stop, with_gallery=settings.gallery)
     allow_files(settings.max_connections)
-    server = uvicorn.Server(config_of(app, settings))
+    server = uvicorn.Server(config_of(app, settings, app.state.engine.metrics.refused))
     # uvicorn drains on these signals and then raises them again; by then there is nothing left to do.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ignore)
+    end_at_once(unless=lambda: server.started)
     try:
         server.run()
     except SystemExit:
         # uvicorn could not begin, mostly because the port is taken, and has said so.
         leave(1)
-        raise
+        return 1
     code = 1 if app.state.engine.failure is not None else 0
     leave(code)
     return code

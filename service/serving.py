@@ -98,6 +98,7 @@ class Serving:
 
     def begin(self, embedder: Embedder, decoders: Decoders, limits: Limits) -> None:
         """Let a loaded model serve; to be called in the event loop."""
+        self.metrics.expect(embedder.senses)
         batcher = Batcher(
             in_turn(embedder, self._turn),
             queue_limit=self.settings.queue_limit,

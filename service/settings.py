@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.access import names
 from service.access.keyring import Keyring
 from service.access.rates import parse_rate
 
@@ -201,6 +202,21 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{error}; accepted is a list such as 127.0.0.1,10.0.0.0/8,::1") from error
         return given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(names.origin, given))
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(names.host, given))
+
+    @field_validator("fetch_hosts")
+    @classmethod
+    def _hosts_below(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(names.hosts_below, given))
 
     @field_validator("modalities", mode="before")
     @classmethod

@@ -275,6 +275,9 @@ def test_files_of_keys_are_written_as_they_are_read():
         ("app:read:sha256:abc", "64 hexadecimal"),
         ("/nowhere/keys.txt", "No such file"),
         (",", "there are no keys"),
+        (f"a:read:{READER},b:admin:{READER}", "'a' and 'b' have the same secret"),
+        ("app:read:schlüssel-aus-umlauten", "only ASCII"),
+        ("app:read:a key with blanks in it", "no blanks"),
     ],
 )
 def test_a_setting_that_holds_no_keys_is_refused_without_being_printed(setting, told, monkeypatch):
@@ -388,6 +391,13 @@ def test_what_slips_into_a_log_line_is_taken_out(form):
         assert json.loads(line)["status"] == 200
 
 
+def test_a_text_line_moves_no_cursor():
+    """Control characters of a path are shown, not sent to a terminal."""
+    line = line_of_log("text", "answered", path="/a\x1b[2J\x07\r\u2028\x9bb")
+    assert line.isprintable()
+    assert r"/a\x1b[2J\x07\r\u2028\x9bb" in line
+
+
 def test_a_public_address_without_keys_is_warned_of(serve, caplog, tmp_path):
     """The log names the setting; with keys, or on loopback, it is silent."""
     with caplog.at_level(logging.WARNING):
@@ -405,6 +415,17 @@ def test_the_log_names_the_key_that_asked(closed, caplog):
         closed.get("/v1/models", headers=bearer(READER))
         give_up = time.monotonic() + 60
         while not (lines := [each for each in caplog.records if getattr(each, "path", "") == "/v1/models"]):
+            assert time.monotonic() < give_up
+            time.sleep(0.005)
+    assert [line.key for line in lines] == ["reader"]
+
+
+def test_the_log_names_the_key_that_lacks_a_scope(closed, caplog):
+    """Whoever leaked or misused a key is found by its name in the refused lines as well."""
+    with caplog.at_level(logging.INFO, "service.access"):
+        assert closed.delete("/v1/collections/none", headers=bearer(READER)).status_code == 403
+        give_up = time.monotonic() + 60
+        while not (lines := [each for each in caplog.records if getattr(each, "status", 0) == 403]):
             assert time.monotonic() < give_up
             time.sleep(0.005)
     assert [line.key for line in lines] == ["reader"]

@@ -37,6 +37,13 @@ class Gated(torch.nn.Module):
         return self.tower(views)
 
 
+def test_counters_that_alarms_look_at_begin_with_zero(client):
+    """An `increase` over a series that is born as 1 is 0, and the first failure would pass unseen."""
+    told = client.get("/metrics").text
+    assert 'sensorium_encode_failures_total{modality="text"} 0.0' in told
+    assert 'sensorium_refused_total{code="storage_full"} 0.0' in told
+
+
 def gated_embedder():
     """The small embedder with a gate before its text tower, and the gate."""
     embedder = small_embedder()

@@ -1,6 +1,8 @@
 """Callers who take their time: heads and bodies that drip, heads without end, connections without number."""
 
 import contextlib
+import json
+import logging
 import socket
 import threading
 import time
@@ -10,7 +12,8 @@ import pytest
 import uvicorn
 
 from service.app import create_app
-from service.protocol import bounded_protocol
+from service.protocol import MAX_HEAD_BYTES
+from service.server import config_of
 from service.settings import Settings
 from tests.conftest import PATIENCE_S, wait_until_ready
 from tests.small_embedder import small_embedder
@@ -27,9 +30,10 @@ def listen(tmp_path):
     with contextlib.ExitStack() as stack:
 
         def start(header_timeout_s=PATIENCE_S, max_connections=100, **settings):
-            app = create_app(Settings(data_dir=tmp_path, **settings), small_embedder())
-            protocol = bounded_protocol(header_timeout_s, max_connections)
-            config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, http=protocol)
+            bounds = {"header_timeout_s": header_timeout_s, "max_connections": max_connections}
+            given = Settings(data_dir=tmp_path, port=0, **bounds, **settings)
+            app = create_app(given, small_embedder())
+            config = config_of(app, given, app.state.engine.metrics.refused)
             server = uvicorn.Server(config)
             thread = threading.Thread(target=server.run)
             thread.start()
@@ -54,6 +58,53 @@ def last_answer(caller):
     while chunk := caller.recv(10_000):
         received += chunk
     return received
+
+
+def told(answer):
+    """Status, headers and error of an answer that closed the connection."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ") for line in lines)
+    assert int(headers["content-length"]) == len(body)
+    return int(first.split()[1]), headers, json.loads(body)["error"]
+
+
+def test_what_never_reaches_the_application_is_told_as_everything_else(listen, caplog):
+    """OpenAI's error object, an id that the log has too, and a count in the metrics."""
+    address = listen(header_timeout_s=0.3)
+    calls = {
+        b"GET /healthz HTTP/1.1\r\nhost": (408, "request_timeout"),
+        b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"a" * MAX_HEAD_BYTES: (431, "head_too_large"),
+        b"no HTTP\r\n\r\n": (400, "malformed_request"),
+    }
+    with caplog.at_level(logging.INFO, "service.access"):
+        for call, expected in calls.items():
+            with connected(address) as caller:
+                caller.sendall(call)
+                status, headers, error = told(last_answer(caller))
+            assert (status, error["code"]) == expected
+            assert error["message"]
+            logged = [each for each in caplog.records if getattr(each, "code", "") == error["code"]]
+            assert [each.request_id for each in logged] == [headers["x-request-id"]]
+    counted = httpx.get(f"http://{address[0]}:{address[1]}/metrics").text
+    for _, code in calls.values():
+        assert f'sensorium_refused_total{{code="{code}"}} 1.0' in counted
+
+
+@pytest.mark.parametrize("length", [MAX_HEAD_BYTES - 100, MAX_HEAD_BYTES + 100, 2 * MAX_HEAD_BYTES])
+def test_the_bound_of_a_head_holds_in_one_piece_too(listen, length):
+    """A whole request in one go, on a new connection and on one that has been used."""
+    address = listen()
+    start = HEAD.removesuffix(b"\r\n") % len(BODY) + b"x: "
+    whole = start + b"a" * (length - len(start)) + b"\r\n\r\n" + BODY
+    for used in (False, True):
+        with connected(address) as caller, contextlib.suppress(ConnectionError):
+            if used:
+                caller.sendall(HEAD % len(BODY) + BODY)
+                assert caller.recv(10_000).startswith(b"HTTP/1.1 200")
+            caller.sendall(whole)
+            wanted = b"HTTP/1.1 200" if length <= MAX_HEAD_BYTES else b"HTTP/1.1 431"
+            assert caller.recv(10_000).startswith(wanted)
 
 
 def test_a_head_that_does_not_end_in_time_is_408(listen):

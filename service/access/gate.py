@@ -192,7 +192,6 @@ class Gate:
         if key is None:
             meter = self.access.limiter.meter(f"address {address_of(scope)}")
         else:
-            scope.get("log", {})["key"] = key.name
             meter = self.access.limiter.meter(f"key {key.name}", key.rate)
         empty = meter.admit() if meter else None
         if meter and empty:
@@ -208,6 +207,7 @@ class Gate:
         if required == OPEN:
             return None
         key = key_of(headers, self.access.keyring)
+        scope.get("log", {})["key"] = key.name
         if required is not None and not key.allows(required):
             raise missing_scope(key, required, f"{scope['method']} {scope['path']}")
         return key

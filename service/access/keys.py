@@ -108,6 +108,8 @@ def key_of_entry(entry: str, number: int) -> Key:
     name, scopes, secret = fields[0], fields[1], ":".join(fields[2:])
     if not secret or (":" in secret and not secret.startswith(HASHED)):
         raise ValueError(f"a key is {INLINE}")
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ValueError("a key has no blanks and only ASCII characters, or no client could send it")
     if not secret.startswith(HASHED) and len(secret) < FEWEST_CHARACTERS:
         raise ValueError(f"a key has at least {FEWEST_CHARACTERS} characters; `sensorium keys new` makes one")
     digest = hashed(secret) if secret.startswith(HASHED) else digest_of(secret)
@@ -125,12 +127,16 @@ def keys_of_list(text: str) -> Iterator[Key]:
 
 
 def checked(keys: Iterable[Key]) -> tuple[Key, ...]:
-    """The keys, where there are any and no name comes twice. Raises ValueError."""
+    """The keys, where there are any and no name or secret comes twice. Raises ValueError."""
     every = tuple(keys)
     names = [key.name for key in every]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"the name {twice[0]!r} comes twice; each key has its own")
+    owners: dict[bytes, str] = {}
+    for key in every:
+        if (owner := owners.setdefault(key.digest, key.name)) != key.name:
+            raise ValueError(f"{owner!r} and {key.name!r} have the same secret; each key has its own")
     if not every:
         raise ValueError("there are no keys; `sensorium keys new` makes one")
     return every

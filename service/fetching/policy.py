@@ -49,7 +49,7 @@ class Policy:
         return cls(
             enabled=settings.fetch == "public",
             http=settings.fetch_http,
-            hosts=tuple(host.lower() for host in settings.fetch_hosts),
+            hosts=settings.fetch_hosts,
             most_bytes=settings.max_body_bytes,
             seconds=settings.fetch_timeout_s,
         )
