@@ -73,8 +73,8 @@ FAMILIES: Mapping[str, Assemble] = MappingProxyType(
 )
 
 
-def _chosen(entry: Entry, modalities: Sequence[str] | None) -> tuple[str, ...]:
-    """The modalities to load, in the registry's order; video asks for image."""
+def chosen_modalities(entry: Entry, modalities: Sequence[str] | None) -> tuple[str, ...]:
+    """The modalities to load, in the registry's order; video asks for image. Raises UnknownModalityError."""
     if modalities is None:
         return entry.modalities
     if isinstance(modalities, str):
@@ -129,7 +129,7 @@ def load(  # noqa: PLR0913 - the settings of a model
     entry = entry_of(name)
     if entry is None:
         raise UnknownModelError(f"there is no model {name!r}; accepted are {', '.join(REGISTRY)}")
-    chosen = _chosen(entry, modalities)
+    chosen = chosen_modalities(entry, modalities)
     _expect_device(device)
     precision = resolve(precision, device)
     if compiled:

@@ -378,3 +378,18 @@ def test_lines_show_status_check_message_and_remedy(tmp_path):
     (number,) = [number for number, line in enumerate(lines) if line.startswith("fail  lock")]
     assert "->" in lines[number + 1]
     assert any(line.startswith("ok ") for line in lines)
+
+
+def test_senses_that_the_model_has_not_are_found(tmp_path):
+    """The server would end at its start with the same sentence."""
+    found = findings(tmp_path, modalities="text,smell")
+    assert statuses(found, "modalities") == ["fail"]
+    assert "smell" in found["modalities"][0].message
+    assert "audio" in found["modalities"][0].message
+
+
+def test_folders_of_jobs_that_are_not_there_are_found(tmp_path):
+    """Those that are there are no matter."""
+    found = findings(tmp_path, ingest_roots=(tmp_path, tmp_path / "none"))
+    assert statuses(found, "jobs") == ["warn"]
+    assert str(tmp_path / "none") in found["jobs"][0].message

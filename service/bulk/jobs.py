@@ -80,6 +80,9 @@ class Jobs:
         """Begin, with what was not finished when the server last ended; never without open folders."""
         if not self.engine.settings.ingest_roots:
             return
+        for root in self.engine.settings.ingest_roots:
+            if not root.is_dir():
+                log.warning("%s (SENSORIUM_INGEST_ROOTS) is no folder; jobs find nothing there", root)
         self._wake.set()
         self._task = asyncio.create_task(self._work(), name="jobs")
 

@@ -77,6 +77,13 @@ def taken(error: OSError, where: str) -> Finding:
     return fail("port", f"{where}: {error.strerror}", "set SENSORIUM_HOST to an address of this machine")
 
 
+def roots(settings: Settings) -> Iterator[Finding]:
+    """Folders of jobs may be mounted later; mostly, though, a name is wrong."""
+    for root in settings.ingest_roots:
+        if not root.is_dir():
+            yield warn("jobs", f"{root} is no folder", "make or mount it, or mend SENSORIUM_INGEST_ROOTS")
+
+
 def keys(settings: Settings) -> Iterator[Finding]:
     if settings.api_keys is None:
         if is_loopback(settings.host):

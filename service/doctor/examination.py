@@ -32,6 +32,8 @@ def examine(given: Mapping[str, Any], environment: Mapping[str, str]) -> Iterato
     yield from checked("port", lambda: [configuration.port(settings, state)])
     yield from checked("keys", lambda: configuration.keys(settings))
 
+    yield from checked("jobs", lambda: configuration.roots(settings))
+
     def stored() -> Iterator[Finding]:
         from service.doctor import storage  # noqa: PLC0415 - loads faiss
 

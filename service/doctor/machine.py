@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from models import machine
-from models.errors import SensoriumError
+from models.errors import SensoriumError, UnknownModalityError
 from models.footprint import TooLittleMemoryError, available_bytes, expect_room, needed_bytes
+from models.load import chosen_modalities
 from models.registry import Entry, cache_dir, entry_of
 from models.small.assemble import WEIGHTS
 from service.doctor.finding import Finding, fail, ok, warn
@@ -75,6 +76,14 @@ def weights(settings: Settings) -> Iterator[Finding]:
             yield fail(f"model {name}", "is not known", remedy)
         else:
             yield of_model(entry, name, settings.weights_of(name))
+            yield from unknown_senses(entry, modalities_for(settings, name))
+
+
+def unknown_senses(entry: Entry, modalities: Sequence[str] | None) -> Iterator[Finding]:
+    try:
+        chosen_modalities(entry, modalities)
+    except UnknownModalityError as error:
+        yield fail("modalities", str(error), "mend SENSORIUM_MODALITIES")
 
 
 def of_model(entry: Entry, name: str, given: Path | None) -> Finding:
