@@ -145,6 +145,13 @@ def test_a_channel_that_stands_twice_is_refused():
         decode("imu", csv([*IMU_CHANNELS, "ax"], [[*row, 0] for row in VALUES]), sample_rate=50)
 
 
+def test_a_quote_without_end_is_named_by_its_line():
+    """Not by the limit of the reader that gave up on it, thousands of lines below."""
+    data = csv(IMU_CHANNELS, [*VALUES[:3], ['"1', *VALUES[3, 1:]], *([[0.1] * 6] * 10_000)])
+    with pytest.raises(MediaError, match="line 5 of the CSV opens a quote that is not closed"):
+        decode("imu", data, sample_rate=50)
+
+
 @pytest.mark.parametrize("cell", ["", "n/a", "1,5x"])
 def test_a_cell_that_is_no_number_is_named_by_line_and_column(cell):
     """The message leads to the place in the file."""

@@ -55,9 +55,12 @@ def rows_of(data: bytes, most: int, wanted: str) -> Iterator[tuple[int, list[str
     if max(text.count("\n"), text.count("\r")) > most + 1:
         raise _too_many(most)
     reader = csv.reader(_lines(text, most), delimiter=_delimiter(text, most))
+    read = 0
     try:
         for row in reader:
+            read = reader.line_num
             if row and (row[0].strip() or any(map(str.strip, row))) and not row[0].startswith("#"):
                 yield reader.line_num, row
     except csv.Error as error:
-        raise MediaError(f"line {reader.line_num} of the CSV cannot be read: {error}") from error
+        # A cell that goes on over lines without end is all that this reader objects to.
+        raise MediaError(f"line {read + 1} of the CSV opens a quote that is not closed") from error
