@@ -68,6 +68,9 @@ def _convolution_onto(
 
 
 def _scripted(kernel: Callable[..., Tensor]) -> Any:
+    """The kernel in TorchScript, where this torch has oneDNN; elsewhere nothing is packed."""
+    if not torch._C._has_mkldnn:
+        return kernel
     with torchscript():
         return torch.jit.script(kernel)
 

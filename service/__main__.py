@@ -2,7 +2,10 @@
 
 import sys
 
-from service.cli import cli
+from service.stopping import end_at_once
 
 if __name__ == "__main__":
+    end_at_once()
+    from service.cli import cli
+
     cli(["serve", *sys.argv[1:]], prog_name="python -m service")

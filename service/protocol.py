@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from collections.abc import Callable
 
 import orjson
@@ -20,6 +21,7 @@ log = logging.getLogger("service.access")
 # What h11 takes, and nginx by default (8 x 8 kB).
 MAX_HEAD_BYTES = 65_536
 END_OF_HEAD = b"\r\n\r\n"
+H2C = re.compile(rb"(\r\n)upgrade:([ \t]*h2c[ \t]*(?=\r\n|\Z))", re.IGNORECASE)
 REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Busy"}
 MALFORMED = Fault(400, "this is no HTTP request", INVALID, code="malformed_request")
 TOO_SLOW = Fault(408, "the head of the request took too long to arrive", INVALID, code="request_timeout")
@@ -47,6 +49,17 @@ def last_words(fault: Fault, identifier: str) -> bytes:
     }
     lines = (f"HTTP/1.1 {fault.status} {REASONS[fault.status]}", *(f"{a}: {b}" for a, b in headers.items()))
     return "\r\n".join((*lines, "", "")).encode() + body
+
+
+def without_h2c(data: bytes) -> bytes:
+    """A head without its offer to go on in HTTP/2, behind which the parser would lose the body.
+
+    Java's client makes that offer with every first request over plain HTTP (RFC 7540, 3.2).
+    """
+    end = data.find(END_OF_HEAD)
+    if end < 0 or H2C.search(data, 0, end) is None:
+        return data
+    return H2C.sub(rb"\1x-upgrade:\2", data[:end]) + data[end:]
 
 
 def head_bytes(data: bytes) -> int:
@@ -85,13 +98,27 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # cho
         if idle and self._head_bytes + head_bytes(data) > MAX_HEAD_BYTES:
             self._refuse(TOO_LARGE)
             return
-        super().data_received(data)
+        answering = not idle and not self.cycle.more_body
+        super().data_received(without_h2c(data) if idle else data)
         if self.cycle is not None and not self.cycle.response_complete:
-            self._forget_head()
+            self._follow(len(data) if answering else 0)
             return
         self._expect_head()
         refused_body: bool = self.cycle is not None and self.cycle.more_body
         self._head_bytes += 0 if refused_body else len(data)
+
+    def _follow(self, count: int) -> None:
+        """So many bytes have come behind a request that is being answered: the head of the next one.
+
+        Where that is whole uvicorn reads no further; one without end has no answer of its own yet.
+        """
+        before = self._head_bytes
+        self._forget_head()
+        if count and not self.flow.read_paused:
+            self._head_bytes = before + count
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.abort()
+            self._told(TOO_LARGE, "")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
@@ -123,6 +150,9 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # cho
         identifier = f"{random.getrandbits(128):032x}"
         self.transport.write(last_words(fault, identifier))
         self.transport.close()
+        self._told(fault, identifier)
+
+    def _told(self, fault: Fault, identifier: str) -> None:
         self.refused(fault.code)
         # A flood of connections is not to fill the log.
         level = logging.DEBUG if fault is TOO_MANY else logging.INFO

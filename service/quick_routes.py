@@ -141,9 +141,10 @@ class QuickRoutes:
         self, route: QuickRoute, params: Mapping[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
         request = Request(scope, receive)
+        scope["route"] = route  # for those who count, also where nobody is there any more to be answered
         response = await route.respond(request, params)
         if response is None:
+            del scope["route"]
             await self.app(scope, replayed(await request.body(), receive), send)
             return
-        scope["route"] = route
         await response(scope, receive, send)

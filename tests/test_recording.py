@@ -1,5 +1,7 @@
 """Recorded nets: the bits of the ones they were recorded from, in every shape, without Python between."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -102,3 +104,16 @@ def test_recording_happens_once_and_to_what_asks_for_it():
     plain = nn.Linear(2, 2)
     record(plain, torch.float32)
     assert "forward" not in vars(plain)
+
+
+def test_a_torch_without_onednn_needs_no_kernels():
+    """Its operations are not even there; nothing is packed, and the models load."""
+    program = (
+        "import torch; torch._C._has_mkldnn = False\n"
+        "import models, models.packed_kernels as kernels\n"
+        "assert not isinstance(kernels.linear, torch.jit.ScriptFunction)\n"
+        "small = models.load('sensorium-small', modalities=['text'])\n"
+        "print(small.embed('text', [small.decode('text', b'a dog')]).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "(1, 384)\n", done.stderr

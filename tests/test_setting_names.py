@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.fetching.policy import FetchRefusedError, Policy
 from service.settings import Settings
 
 
@@ -15,7 +16,8 @@ from service.settings import Settings
             ("https://a.org", "http://b.org", "http://c.org:8080"),
         ),
         ("http://[::1]:3000", ("http://[::1]:3000",)),
-        ("chrome-extension://abcdef, null", ("chrome-extension://abcdef", "null")),
+        ("chrome-extension://abcdef, null,file://", ("chrome-extension://abcdef", "null", "file://")),
+        ("https://bücher.example,http://a.org:080", ("https://xn--bcher-kva.example", "http://a.org")),
         ("*", ("*",)),
     ],
 )
@@ -25,7 +27,19 @@ def test_origins_are_spelt_as_browsers_send_them(given, kept):
 
 
 @pytest.mark.parametrize(
-    "given", ["app.example.org", "https://a.org/path", "https://a.org, *.b.org", "https://", "a b"]
+    "given",
+    [
+        "app.example.org",
+        "https://a.org/path",
+        "https://a.org, *.b.org",
+        "https://",
+        "a b",
+        "https://*.a.org",
+        "https://a.org:abc",
+        "https://a.org:",
+        "https://a.org:99999",
+        "https://u@a.org",
+    ],
 )
 def test_what_no_browser_sends_is_refused(given):
     """With what is accepted."""
@@ -40,6 +54,8 @@ def test_what_no_browser_sends_is_refused(given):
         ("Media.Example.org.", "media.example.org"),
         ("müller.example", "xn--mller-kva.example"),
         ("10.0.0.7", "10.0.0.7"),
+        ("[2001:DB8::1]", "2001:db8::1"),
+        ("straße.de", "xn--strae-oqa.de"),
     ],
 )
 def test_hosts_are_spelt_as_addresses_have_them(name, given, kept):
@@ -62,3 +78,12 @@ def test_all_hosts_below_a_name_may_be_fetched_from():
     assert Settings(fetch_hosts="*.Example.org,a.org").fetch_hosts == ("*.example.org", "a.org")
     with pytest.raises(ValueError, match="no host's name"):
         Settings(allowed_hosts="*.example.org")
+
+
+def test_a_name_with_other_letters_means_the_same_host_as_in_an_address():
+    """`strasse.de` belongs to somebody else than `straße.de`."""
+    policy = Policy.of(Settings(fetch="public", fetch_hosts="straße.de,2001:DB8::1"))
+    policy.check("https://straße.de/a.png")
+    policy.check("https://[2001:0DB8::1]/a.png")
+    with pytest.raises(FetchRefusedError):
+        policy.check("https://strasse.de/a.png")

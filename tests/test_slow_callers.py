@@ -181,3 +181,53 @@ def test_connections_beyond_the_bound_are_turned_away(listen):
     give_up = time.monotonic() + PATIENCE_S
     while httpx.get(f"http://{address[0]}:{address[1]}/healthz").status_code != 200:
         assert time.monotonic() < give_up
+
+
+@pytest.mark.parametrize("offer", [b"Upgrade: h2c", b"upgrade:h2c"])
+def test_an_offer_of_http_2_is_passed_over(listen, offer):
+    """Java's client makes it with a body behind it; the connection serves on in HTTP/1.1."""
+    head = HEAD.removesuffix(b"\r\n") % len(BODY)
+    head += b"Connection: Upgrade, HTTP2-Settings\r\n" + offer + b"\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    with connected(listen()) as caller:
+        for _ in range(2):
+            caller.sendall(head + BODY)
+            assert caller.recv(10_000).startswith(b"HTTP/1.1 200")
+
+
+def test_a_head_behind_a_request_that_is_answered_is_bounded_too(listen):
+    """A connection that goes on without end while it waits is closed; its server goes on."""
+    address = listen()
+    texts = b'{"input": [%s]}' % b",".join([b'"a dog and a cat"'] * 200)
+    with connected(address) as caller, contextlib.suppress(ConnectionError):
+        caller.sendall(HEAD % len(texts) + texts + b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
+        for i in range(1000):
+            caller.sendall(b"x-%d: %s\r\n" % (i, b"a" * 4000))
+        caller.sendall(b"\r\n")
+        last_answer(caller)
+    counted = httpx.get(f"http://{address[0]}:{address[1]}/metrics").text
+    assert 'sensorium_refused_total{code="head_too_large"} 1.0' in counted
+
+
+def test_a_long_pipeline_is_answered_whole(listen):
+    """Many small requests in one go are more than a head may have, and no head."""
+    with connected(listen()) as caller:
+        caller.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: %s\r\n\r\n" % (b"a" * 100) * 1000)
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 1000:
+            received += caller.recv(100_000)
+
+
+def test_who_hangs_up_in_the_middle_of_a_form_is_counted_under_its_route(listen):
+    """The quick way of uploads knows its name before the body has come."""
+    address = listen()
+    with connected(address) as caller:
+        head = HEAD.replace(b"embeddings", b"embeddings/image").replace(
+            b"application/json", b"multipart/form-data; boundary=b"
+        )
+        caller.sendall(head % 1000 + b"--b\r\n")
+        time.sleep(0.2)
+    give_up = time.monotonic() + PATIENCE_S
+    line = 'sensorium_requests_total{method="POST",route="/v1/embeddings/{modality}",status="0"} 1.0'
+    while line not in httpx.get(f"http://{address[0]}:{address[1]}/metrics").text:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)

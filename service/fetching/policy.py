@@ -86,6 +86,7 @@ class Policy:
 
     def _check_host(self, url: httpx.URL) -> None:
         host = url.raw_host.decode("ascii")
+        host = str(parsed(host) or host)
         if url.userinfo:
             raise FetchRefusedError("the address holds a user or password, which are not sent")
         if url.port is not None:
