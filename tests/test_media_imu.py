@@ -1,5 +1,7 @@
 """Movement recordings and the `.npy` format: tables and arrays, with nothing guessed."""
 
+from csv import field_size_limit
+
 import numpy as np
 import pytest
 
@@ -145,11 +147,20 @@ def test_a_channel_that_stands_twice_is_refused():
         decode("imu", csv([*IMU_CHANNELS, "ax"], [[*row, 0] for row in VALUES]), sample_rate=50)
 
 
-def test_a_quote_without_end_is_named_by_its_line():
-    """Not by the limit of the reader that gave up on it, thousands of lines below."""
-    data = csv(IMU_CHANNELS, [*VALUES[:3], ['"1', *VALUES[3, 1:]], *([[0.1] * 6] * 10_000)])
-    with pytest.raises(MediaError, match="line 5 of the CSV opens a quote that is not closed"):
-        decode("imu", data, sample_rate=50)
+@pytest.mark.parametrize("bound", [131_072, 1 << 20])
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(10_000, "line 5 of the CSV opens a quote that is not closed"), (3, "line 5, column 'accel_x'")],
+)
+def test_a_quote_without_end_is_named_by_its_line(bound, count, told):
+    """Not by the line where the reader gave up on it, whatever bound others have given it."""
+    data = csv(IMU_CHANNELS, [*VALUES[:3], ['"1', *VALUES[3, 1:]], *([[0.1] * 6] * count)])
+    before = field_size_limit(bound)
+    try:
+        with pytest.raises(MediaError, match=told):
+            decode("imu", data, sample_rate=50)
+    finally:
+        field_size_limit(before)
 
 
 @pytest.mark.parametrize("cell", ["", "n/a", "1,5x"])

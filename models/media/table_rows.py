@@ -24,6 +24,11 @@ def _too_many(most: int) -> MediaTooLargeError:
     return MediaTooLargeError(f"the CSV has more lines than are accepted: at most {most}")
 
 
+def _open_quote(line: int) -> MediaError:
+    """A cell that goes on over lines without end is all that the reader objects to."""
+    return MediaError(f"line {line} of the CSV opens a quote that is not closed")
+
+
 def _lines(text: str, most: int) -> Iterator[str]:
     for number, match in enumerate(LINE.finditer(text)):
         if match.start() == len(text):
@@ -45,7 +50,7 @@ def _delimiter(text: str, most: int) -> str:
 
 
 def rows_of(data: bytes, most: int, wanted: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells (comma, semicolon or tab) of the lines that are neither blank nor comments.
+    """The number of the first line, and the cells (comma, semicolon or tab) of the lines that are neither blank nor comments.
 
     `most`: how many lines below the first are accepted.
     Raises UnsupportedMediaError naming what is `wanted`, MediaTooLargeError, MediaError.
@@ -55,12 +60,14 @@ def rows_of(data: bytes, most: int, wanted: str) -> Iterator[tuple[int, list[str
     if max(text.count("\n"), text.count("\r")) > most + 1:
         raise _too_many(most)
     reader = csv.reader(_lines(text, most), delimiter=_delimiter(text, most))
-    read = 0
+    first = 1
     try:
         for row in reader:
-            read = reader.line_num
+            # The reader's own bound belongs to the process, and others may have moved it.
+            if reader.line_num > first and sum(map(len, row)) > LONGEST_LINE:
+                raise _open_quote(first)
             if row and (row[0].strip() or any(map(str.strip, row))) and not row[0].startswith("#"):
-                yield reader.line_num, row
+                yield first, row
+            first = reader.line_num + 1
     except csv.Error as error:
-        # A cell that goes on over lines without end is all that this reader objects to.
-        raise MediaError(f"line {read + 1} of the CSV opens a quote that is not closed") from error
+        raise _open_quote(first) from error
