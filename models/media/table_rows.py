@@ -50,7 +50,7 @@ def _delimiter(text: str, most: int) -> str:
 
 
 def rows_of(data: bytes, most: int, wanted: str) -> Iterator[tuple[int, list[str]]]:
-    """The number of the first line, and the cells (comma, semicolon or tab) of the lines that are neither blank nor comments.
+    """Number of its (first) line and cells (comma, semicolon or tab) of each row, without blanks and comments.
 
     `most`: how many lines below the first are accepted.
     Raises UnsupportedMediaError naming what is `wanted`, MediaTooLargeError, MediaError.
