@@ -50,7 +50,7 @@ def _delimiter(text: str, most: int) -> str:
 
 
 def rows_of(data: bytes, most: int, wanted: str) -> Iterator[tuple[int, list[str]]]:
-    """Number of its (first) line and cells (comma, semicolon or tab) of each row, without blanks and comments.
+    """Its (first) line's number and the cells (comma, semicolon, tab) of each row; no blanks, no comments.
 
     `most`: how many lines below the first are accepted.
     Raises UnsupportedMediaError naming what is `wanted`, MediaTooLargeError, MediaError.
