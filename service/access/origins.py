@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+from service.access.names import ANY
 from service.errors import Fault
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-ANY = "*"
 
 
 def is_loopback(host: str) -> bool:
