@@ -21,10 +21,10 @@ from models.errors import UnknownModalityError
 from models.media.limits import DEFAULT_LIMITS, Limits
 from models.modalities import MODALITIES, Modality, decode
 from models.precision import expect_precision, fit
+from models.recording import scripted
 from models.samples import Sample
 
 VIEWS_PER_FORWARD = 32
-PAIR = 2
 # A segment costs a large model much of what a short file does: of imagebind-huge on two cores, in fp32, a
 # second for a sound's three clips, and for a film's six views six times what a picture costs.
 MOST_SEGMENTS, MOST_SEGMENTS_ON_CPU = 60, 12
@@ -60,14 +60,28 @@ class Tower:
     temperature: float
 
 
-def means_of(heads: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-    """The mean over each item's views, (views of all, dim) -> (items, dim), the same in any batch.
+def at(batch: torch.Tensor, device: str, dtype: torch.dtype) -> torch.Tensor:
+    """The batch there, in that type; even a call that does nothing lets go of Python's lock."""
+    return batch if batch.dtype == dtype and device == "cpu" else batch.to(device, dtype)
 
-    Where every item has one view or two there is but one order to add them in, and one call does for all.
+
+def vectors_of(heads: torch.Tensor, counts: list[int], normalize: bool) -> torch.Tensor:  # noqa: FBT001 - TorchScript
+    """What the head gave for each view -> one row an item: normalised, the mean, normalised again.
+
+    (views of all, dim) -> (items, dim), the same in any batch. Where every item has one view or two there is
+    but one order to add them in, and one call does for all.
     """
-    if len(set(counts)) == 1 and counts[0] <= PAIR:
-        return heads.view(len(counts), counts[0], -1).mean(1)
-    return torch.stack([part.mean(0) for part in torch.split(heads, list(counts))])
+    if normalize:
+        heads = functional.normalize(heads, dim=-1)
+    if max(counts) == min(counts) and counts[0] <= 2:
+        means = heads.view(len(counts), counts[0], -1).mean(1)
+    else:
+        means = torch.stack([part.mean(0) for part in torch.split(heads, counts)])
+    return functional.normalize(means, dim=-1) if normalize else means
+
+
+# In one call, for which Python's lock is waited for once (models/recording.py).
+recorded_vectors_of = scripted(vectors_of)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +153,11 @@ class Embedder:
         if not items:
             return np.empty((0, self.dim), np.float32)
         heads = self._heads(encoder, torch.cat([item.tensor for item in items]))
-        if normalize:
-            heads = functional.normalize(heads, dim=-1)
-        means = means_of(heads, [len(item.tensor) for item in items])
-        rows: npt.NDArray[np.float32] = (
-            (functional.normalize(means, dim=-1) if normalize else means).cpu().numpy()
-        )
-        return rows
+        counts = [item.tensor.shape[0] for item in items]
+        if heads.is_cpu:
+            rows: npt.NDArray[np.float32] = recorded_vectors_of(heads, counts, normalize).numpy()
+            return rows
+        return vectors_of(heads, counts, normalize).cpu().numpy()
 
     def embed(
         self, modality: str, samples: Iterable[Sample | torch.Tensor], *, normalize: bool = True
@@ -163,5 +175,10 @@ class Embedder:
 
     def _heads(self, encoder: nn.Module, batch: torch.Tensor) -> torch.Tensor:
         dtype = self._takes[encoder] if batch.is_floating_point() else batch.dtype
-        chunks = torch.split(batch, VIEWS_PER_FORWARD)
-        return torch.cat([encoder(chunk.to(self.device, dtype)).float() for chunk in chunks])
+
+        def heads_of(views: torch.Tensor) -> torch.Tensor:
+            return at(encoder(at(views, self.device, dtype)), self.device, torch.float32)
+
+        if batch.shape[0] <= VIEWS_PER_FORWARD:
+            return heads_of(batch)
+        return torch.cat([heads_of(views) for views in torch.split(batch, VIEWS_PER_FORWARD)])

@@ -5,12 +5,11 @@ empty list stands for the numbers of what follows a product, none of which needs
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.recording import torchscript
+from models.recording import scripted
 
 
 class Packed(nn.Module):
@@ -67,12 +66,9 @@ def _convolution_onto(
     return y
 
 
-def _scripted(kernel: Callable[..., Tensor]) -> Any:
+def _scripted(kernel: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The kernel in TorchScript, where this torch has oneDNN; elsewhere nothing is packed."""
-    if not torch._C._has_mkldnn:
-        return kernel
-    with torchscript():
-        return torch.jit.script(kernel)
+    return scripted(kernel) if torch._C._has_mkldnn else kernel
 
 
 linear = _scripted(_linear)

@@ -12,13 +12,16 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 log = logging.getLogger(__name__)
 
+F = TypeVar("F", bound=Callable[..., object])
 trace: Callable[..., nn.Module] = torch.jit.trace_module
+script: Callable[..., Any] = torch.jit.script
 RUNS = 2  # before a recording is as fast as it gets: the first is watched, the second made ready
 
 
@@ -40,6 +43,18 @@ def torchscript() -> Iterator[None]:
         yield
 
 
+def recording() -> bool:
+    """Whether what is done now is being recorded."""
+    return torch._C._get_tracing_state() is not None  # noqa: SLF001 - untyped elsewhere
+
+
+def scripted(function: F) -> F:
+    """The function in TorchScript, which its body has to be."""
+    with torchscript():
+        made: F = script(function)
+    return made
+
+
 @torch.inference_mode()
 def record(net: nn.Module, dtype: torch.dtype) -> None:
     """Put a recording in place of the method of a Recordable that is ready for inference on a CPU.
@@ -52,10 +67,10 @@ def record(net: nn.Module, dtype: torch.dtype) -> None:
     try:
         with torchscript():
             made = trace(net, {net.recorded: example}, check_trace=False)
-            recording = getattr(made, net.recorded)
+            quick = getattr(made, net.recorded)
             for _ in range(RUNS):
-                recording(*example)
+                quick(*example)
     except Exception as error:  # noqa: BLE001 - a net that is not recorded is merely slower
         log.warning("a net could not be recorded: %s", error)
         return
-    setattr(net, net.recorded, recording)
+    setattr(net, net.recorded, quick)

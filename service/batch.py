@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import traceback
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TypeAlias
@@ -19,16 +20,42 @@ from service.errors import NotReadyError
 Vector: TypeAlias = npt.NDArray[np.float32]
 Key: TypeAlias = tuple[str, bool]
 """Items of one modality, with `normalize` or without, go through an encoder together."""
+Item: TypeAlias = Views | Callable[[], Views]
+"""A prepared item, or what prepares one of a single view in next to no time, in the encoder's own thread."""
+
+
+def untied(error: BaseException) -> Exception:
+    """The error, its traceback without the variables, which would hold the batch's memory."""
+    traceback.clear_frames(error.__traceback__)
+    return error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def views_in(item: Item) -> int:
+    return item.tensor.shape[0] if isinstance(item, Views) else 1
+
+
+def prepared(item: Item) -> Views | Exception:
+    """The item's views, or what its preparing raised."""
+    if isinstance(item, Views):
+        return item
+    try:
+        return item()
+    except Exception as error:  # noqa: BLE001 - its caller is told
+        return untied(error)
 
 
 @dataclass(eq=False)
 class Job:
-    """One prepared item, the future that its caller waits for, since when, and when a batch took it [s]."""
+    """One item, the future that its caller waits for, since when, and when a batch took it [s]."""
 
-    views: Views
+    item: Item
     future: asyncio.Future[Vector]
     since: float = field(default_factory=perf_counter)
     taken: float = math.inf
+    views: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.views = views_in(self.item)
 
 
 def deliver(job: Job, vector: Vector) -> None:
@@ -41,10 +68,12 @@ def fail(job: Job, error: Exception) -> None:
         job.future.set_exception(error)
 
 
-def untied(error: BaseException) -> Exception:
-    """The error, its traceback without the variables, which would hold the batch's memory."""
-    traceback.clear_frames(error.__traceback__)
-    return error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
+def settle(job: Job, outcome: Vector | Exception) -> None:
+    """Give the job's caller its vector, or the error of its item."""
+    if isinstance(outcome, Exception):
+        fail(job, outcome)
+    else:
+        deliver(job, outcome)
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -66,12 +95,14 @@ class Queues:
     def __init__(self, batch_views: int) -> None:
         self.batch_views = batch_views
         self._queues: OrderedDict[Key, deque[Job]] = OrderedDict()
+        self._views = Counter[Key]()
 
     def __bool__(self) -> bool:
         return bool(self._queues)
 
     def put(self, key: Key, job: Job) -> None:
         self._queues.setdefault(key, deque()).append(job)
+        self._views[key] += job.views
 
     def keys(self) -> list[Key]:
         """Those that wait, the one that has waited longest for its turn first."""
@@ -79,23 +110,19 @@ class Queues:
 
     def fills(self, key: Key, share: float) -> bool:
         """Whether as many views wait there as that share of a batch."""
-        views = 0
-        for job in self._queues.get(key, ()):
-            views += len(job.views.tensor)
-            if views >= share * self.batch_views:
-                return True
-        return False
+        return self._views[key] >= share * self.batch_views
 
     def take(self, key: Key) -> list[Job]:
         """A batch of those whose callers still wait; the next turn of this queue is the last."""
         queue = self._queues.pop(key)
         batch: list[Job] = []
         room = self.batch_views
-        while queue and (not batch or len(queue[0].views.tensor) <= room):
+        while queue and (not batch or queue[0].views <= room):
             job = queue.popleft()
+            self._views[key] -= job.views
             if not job.future.done():
                 batch.append(job)
-                room -= len(job.views.tensor)
+                room -= job.views
         if queue:
             self._queues[key] = queue
         return batch
@@ -103,4 +130,6 @@ class Queues:
     def drop(self, modality: str | None = None) -> list[Job]:
         """Everything, or everything of a modality, which does not wait any longer."""
         keys = [key for key in self._queues if modality in (None, key[0])]
+        for key in keys:
+            del self._views[key]
         return [job for key in keys for job in self._queues.pop(key)]

@@ -23,7 +23,19 @@ import numpy as np
 from models.embedder import Views
 from service import tracing
 from service.admission import Admission
-from service.batch import Job, Key, Queues, Vector, deliver, fail, for_caller, untied
+from service.batch import (
+    Item,
+    Job,
+    Key,
+    Queues,
+    Vector,
+    fail,
+    for_caller,
+    prepared,
+    settle,
+    untied,
+    views_in,
+)
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.pace import Pace
@@ -121,15 +133,15 @@ class Batcher:
         return outcome
 
     async def submit_all(
-        self, modality: str, items: Sequence[Views], *, normalize: bool = True
+        self, modality: str, items: Sequence[Item], *, normalize: bool = True
     ) -> list[Vector | BaseException]:
-        """For each prepared item its vector, or what its encoding raised. Raises NotReadyError."""
+        """For each item its vector, or what its preparing or encoding raised. Raises NotReadyError."""
         if not self.alive:
             raise NotReadyError(STOPPED)
         if modality in self.ailing:
             raise self._refusal(modality)
         loop = asyncio.get_running_loop()
-        jobs = [Job(views, loop.create_future()) for views in items]
+        jobs = [Job(item, loop.create_future()) for item in items]
         for job in jobs:
             self._queues.put((modality, normalize), job)
         self._changed.set()
@@ -180,57 +192,65 @@ class Batcher:
         self._changed.set()
 
     async def _encode_batch(self, key: Key, batch: list[Job]) -> None:
-        outcome = await self._attempt(key, [job.views for job in batch])
-        if isinstance(outcome, Exception):
-            extra = {"modality": key[0], "error": type(outcome).__name__}
-            log.error("a batch failed; its items are tried one by one", exc_info=outcome, extra=extra)
+        outcomes = await self._attempt(key, [job.item for job in batch])
+        if isinstance(outcomes, Exception):
+            extra = {"modality": key[0], "error": type(outcomes).__name__}
+            log.error("a batch failed; its items are tried one by one", exc_info=outcomes, extra=extra)
             await self._encode_one_by_one(key, batch)
             return
-        for job, row in zip(batch, outcome, strict=True):
-            deliver(job, row)
+        for job, outcome in zip(batch, outcomes, strict=True):
+            settle(job, outcome)
 
     async def _encode_one_by_one(self, key: Key, batch: list[Job]) -> None:
         failed = 0
         for job in batch:
-            outcome = await self._attempt(key, [job.views])
-            if isinstance(outcome, Exception):
+            outcomes = await self._attempt(key, [job.item])
+            if isinstance(outcomes, Exception):
                 failed += 1
-                fail(job, for_caller(outcome, key[0]))
+                fail(job, for_caller(outcomes, key[0]))
             else:
-                deliver(job, outcome[0])
+                settle(job, outcomes[0])
         if failed == len(batch):
             await self._examine(key[0])
 
-    async def _attempt(self, key: Key, views: Sequence[Views]) -> Vector | Exception:
-        """The rows, or the error as a value: while an `except` is open, the failed batch keeps its memory."""
+    async def _attempt(self, key: Key, items: Sequence[Item]) -> list[Vector | Exception] | Exception:
+        """The outcomes, or the error as a value: in an open `except` the failed batch keeps its memory."""
         try:
-            return await self._call(key, views)
+            return await self._call(key, items)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - a panic of compiled code derives from no Exception
             return untied(error)
 
-    async def _call(self, key: Key, views: Sequence[Views]) -> Vector:
+    async def _call(self, key: Key, items: Sequence[Item]) -> list[Vector | Exception]:
+        """For each item its vector, or what its preparing raised. Raises what the encoder raises."""
         modality, _ = key
-        count = sum(len(each.tensor) for each in views)
+        count = sum(map(views_in, items))
         loop = asyncio.get_running_loop()
         with (
-            self.metrics.encoding(modality, len(views), count),
-            self.pace.encoding(modality, len(views), count),
+            self.metrics.encoding(modality, len(items), count),
+            self.pace.encoding(modality, len(items), count),
         ):
-            rows = await loop.run_in_executor(self._threads, self._in_lane, self._sharing(key), key, views)
-        if len(rows) != len(views) or not np.isfinite(rows).all():
-            raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")
-        return rows
+            return await loop.run_in_executor(self._threads, self._in_lane, self._sharing(key), key, items)
 
     def _sharing(self, key: Key) -> int:
         """Among how many lanes the processors are to be divided: all, where there is or comes a second."""
         alone = len(self._running) <= 1 and not self._queues.fills(key, WORTH)
         return 1 if alone else self.lanes
 
-    def _in_lane(self, sharing: int, key: Key, views: Sequence[Views]) -> Vector:
+    def _in_lane(self, sharing: int, key: Key, items: Sequence[Item]) -> list[Vector | Exception]:
         self.divide(sharing)
-        return self.encode(key[0], views, key[1])
+        ready = [prepared(item) for item in items]
+        views = [each for each in ready if isinstance(each, Views)]
+        rows = iter(self._rows(key, views) if views else ())
+        return [next(rows) if isinstance(each, Views) else each for each in ready]
+
+    def _rows(self, key: Key, views: Sequence[Views]) -> Vector:
+        modality, normalize = key
+        rows = self.encode(modality, views, normalize)
+        if len(rows) != len(views) or not np.isfinite(rows).all():
+            raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")
+        return rows
 
     async def _examine(self, modality: str) -> None:
         """Every item of a batch has failed: a known-good sample tells whether the encoder is to blame."""

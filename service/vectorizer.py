@@ -25,6 +25,7 @@ from service.batcher import Batcher
 from service.decoders import Decoders
 from service.errors import LocatedError, UnusableValueError
 from service.parts import Content, Fused, Media, Part, Ready, Remote, Stored, Text, Tokens, leaves
+from service.readings import Reading, are_short, read
 from service.recordings import EmbeddedSegment, Room, Turn, group_of
 from service.tracing import span
 
@@ -116,6 +117,8 @@ class Vectorizer:
         try:
             if part.weight != 1.0:
                 return await self._blend((part,), lookup, normalize=normalize)
+            if is_plain_text(part):
+                return (await self._embed_texts((part,), normalize=normalize))[0]
             return await self._embed(part.content, lookup, normalize=normalize)
         except LocatedError:
             raise
@@ -136,8 +139,8 @@ class Vectorizer:
         """What `embed` gives for each; together, as a thread and a task for each cost more than a text."""
         try:
             self.embedder.tower("text")
-            items = await self._prepared(parts)
-            outcomes = await self.batcher.submit_all("text", items, normalize=normalize)
+            items = await self._readable(parts)
+            outcomes = await self._encoded(items, normalize=normalize)
         except LocatedError:
             raise
         except Exception as error:
@@ -147,8 +150,25 @@ class Vectorizer:
                 raise LocatedError(outcome, part.where) from outcome
         return [
             Embedded(cast("Vector", vector), "text", views.notes, views.tokens)
-            for vector, views in zip(outcomes, items, strict=True)
+            for vector, views in zip(outcomes, map(read, items), strict=True)
         ]
+
+    async def _encoded(
+        self, texts: Sequence[Views | Reading], *, normalize: bool
+    ) -> list[Vector | BaseException]:
+        try:
+            return await self.batcher.submit_all("text", texts, normalize=normalize)
+        except asyncio.CancelledError:
+            for each in texts:
+                if isinstance(each, Reading):
+                    each.wanted = False
+            raise
+
+    async def _readable(self, texts: Sequence[Part]) -> Sequence[Views | Reading]:
+        """Those that the encoder's threads tokenize by the way; long ones prepared. Raises LocatedError."""
+        if self.batcher.lanes > 1 and are_short(texts):
+            return [Reading(self._prepare, cast("Text | Tokens", part.content)) for part in texts]
+        return await self._prepared(texts)
 
     async def _prepared(self, texts: Sequence[Part]) -> list[Views]:
         """Raises LocatedError. Those whose turn has not come when the caller leaves are left."""

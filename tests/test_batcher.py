@@ -96,6 +96,43 @@ def test_the_next_batch_fills_while_one_runs():
     assert run(scenario) == [[1.0], [2.0, 3.0, 4.0, 5.0], [6.0]]
 
 
+def unpreparable():
+    raise ValueError("not a text")
+
+
+def test_items_are_prepared_in_the_encoders_thread():
+    """One that cannot be fails alone; the others are encoded together, and the encoder is not suspected."""
+
+    async def scenario(batcher, encoder):
+        items = [lambda: views(1), unpreparable, views(3)]
+        outcomes = await batcher.submit_all("text", items)
+        return outcomes, encoder.batches, batcher.ailing
+
+    (one, error, three), batches, ailing = run(scenario)
+    assert (float(one[0]), str(error), float(three[0])) == (2.0, "not a text", 6.0)
+    assert (batches, ailing) == ([("text", True, [1.0, 3.0])], {})
+
+
+def test_a_batch_of_which_nothing_can_be_prepared_is_never_encoded():
+    """Every caller is told why; whether the encoder works is not asked."""
+
+    async def scenario(batcher, encoder):
+        outcomes = await batcher.submit_all("text", [unpreparable, unpreparable])
+        return [str(each) for each in outcomes], encoder.batches
+
+    assert run(scenario, probe=lambda _: views(-1)) == (["not a text"] * 2, [])
+
+
+def test_items_of_a_poisoned_batch_are_prepared_again():
+    """Those that can be encoded are, one by one."""
+
+    async def scenario(batcher, _):
+        outcomes = await batcher.submit_all("text", [lambda: views(1), lambda: views(-1), unpreparable])
+        return [str(each) if isinstance(each, Exception) else float(each[0]) for each in outcomes]
+
+    assert run(scenario) == [2.0, "poisoned", "not a text"]
+
+
 def test_batches_are_bounded_by_views():
     """Items of three views go one by one through a bound of four; one of nine goes all the same."""
 

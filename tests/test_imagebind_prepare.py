@@ -6,6 +6,8 @@ import io
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from models import clip_bpe
@@ -148,8 +150,18 @@ def test_words_are_remembered_up_to_a_limit(monkeypatch):
     for word in ("dog", "horse", "x" * 65):
         words[word] = word
     assert words == {"cat": "cat</w>", "dog": "dog"}
-    monkeypatch.setattr(clip_bpe._tokenizer(), "cache", words)
+    ids = clip_bpe.Words()
+    monkeypatch.setattr(clip_bpe, "IDS", ids)
     assert clip_bpe.encode("a horse and a cat") == clip_bpe.encode("A  horse and a CAT ")
+    assert list(ids) == ["a", "horse"]
+    assert list(clip_bpe._tokenizer().cache) == list(clip_bpe.SPECIAL)
+
+
+@given(st.text(max_size=60) | st.text(st.characters(max_codepoint=0x7F), max_size=60))
+def test_texts_are_read_as_open_clip_reads_them(text):
+    """Whatever they hold: the ids of open_clip's own way through the same vocabulary and the same strings."""
+    tokenizer = clip_bpe._tokenizer()
+    assert clip_bpe.encode(text) == tokenizer.encode(text)
 
 
 @pytest.mark.parametrize(

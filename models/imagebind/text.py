@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from models import clip_bpe
@@ -31,4 +32,6 @@ def prepare_text(sample: TextSample) -> Views:
         ids, whole = _bare(sample.tokens or ()), True
     row, cut = clip_bpe.row(ids)
     notes = (f"text cut to {clip_bpe.CONTEXT} tokens",) if cut or not whole else ()
-    return Views(torch.tensor([row]), notes, tokens=min(len(ids) + 2, clip_bpe.CONTEXT))
+    return Views(
+        torch.from_numpy(np.array([row], np.int64)), notes, tokens=min(len(ids) + 2, clip_bpe.CONTEXT)
+    )

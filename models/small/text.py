@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from models.clip_bpe import CONTEXT, END, VOCABULARY
 from models.precision_layers import Linear
-from models.recording import Recordable
+from models.recording import Recordable, recording, scripted
 from models.small.sizes import DIM, TEXT, TextSizes
 
 NORM_EPS = 1e-12  # BERT's
@@ -41,14 +41,22 @@ class Block(nn.Module):
         return y
 
 
+def cut(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids (n, CONTEXT) -> those up to the end of the longest text, and how many each has, (n,)."""
+    lengths = (tokens == 49_407).int().argmax(-1) + 1  # END; TorchScript sees no names
+    return tokens[:, : int(lengths.max())].contiguous(), lengths
+
+
+# A recording holds lengths as they were, but for what is scripted.
+recorded_cut = scripted(cut)
+
+
 class TextTower(Recordable):
     """int64 token ids (n, CONTEXT), zeros after the end token -> (n, DIM).
 
     The batch is cut to its longest text; padding is masked, so a text's vector does not depend on
     its neighbours.
     """
-
-    recorded = "read"
 
     def __init__(self, sizes: TextSizes = TEXT) -> None:
         super().__init__()
@@ -60,14 +68,12 @@ class TextTower(Recordable):
         self.bias = nn.Parameter(torch.zeros(DIM))
 
     def example(self, _: torch.dtype) -> tuple[torch.Tensor, ...]:
-        return torch.full((2, 5), END), torch.tensor([5, 3])
+        tokens = torch.zeros(2, CONTEXT, dtype=torch.int64)
+        tokens[0, 4] = tokens[1, 2] = END
+        return (tokens,)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        lengths = (tokens == END).int().argmax(-1) + 1
-        return self.read(tokens[:, : int(lengths.max())].contiguous(), lengths)
-
-    def read(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The vectors of as many tokens of each row as `lengths` says, (n,)."""
+        tokens, lengths = (recorded_cut if recording() else cut)(tokens)
         real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         x = self.norm(self.widen(self.tokens(tokens)) + self.positions[: tokens.shape[1]])
         for block in self.blocks:
