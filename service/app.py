@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -49,6 +50,9 @@ from service.routes import map as maps
 from service.settings import Settings
 from service.tracing import Tracing, tracing_from
 
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+
 DESCRIPTION = "Text, images, video, sound, depth, thermal pictures and movement in one searchable space."
 
 ROUTERS = tuple(
@@ -74,6 +78,9 @@ ROUTERS = tuple(
         page,
     )
 )
+
+# Traces and metrics are our own (service/tracing.py, service/metrics.py), and no request is told twice.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 QUICK = (
     QuickJSON(embeddings.PATH, embeddings.EmbeddingsRequest, embeddings.embed),
@@ -130,6 +137,7 @@ def create_app(  # noqa: PLR0913 - the parts of the house, each with a default
         strict_content_type=False,
         docs_url=None,
         redoc_url=None,
+        telemetry=NO_TELEMETRY,
     )
     app.state.engine = engine
     app.state.jobs = jobs

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -40,6 +41,16 @@ def redacted(text: str) -> str:
     return SECRETS.sub(lambda found: f"{found['scheme'] or ''}[redacted]", text)
 
 
+@lru_cache(2)
+def second_of(epoch_s: int) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def time_of(record: logging.LogRecord) -> str:
+    """ISO 8601 in UTC, with milliseconds."""
+    return f"{second_of(int(record.created))}.{int(record.created % 1 * 1000):03}+00:00"
+
+
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """The record's `extra` fields, and the traceback as `cause`."""
     extra = {key: value for key, value in vars(record).items() if key not in STANDARD_FIELDS}
@@ -53,7 +64,7 @@ class JSONLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": time_of(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -82,7 +93,12 @@ FORMATS: Mapping[str, type[logging.Formatter]] = MappingProxyType({"json": JSONL
 
 
 def write_to_stderr(level: str, form: str = "json") -> None:
-    """Send every log line of this process to stderr; `form` is one of FORMATS."""
+    """Send every log line of this process to stderr; `form` is one of FORMATS.
+
+    Records go without what neither of them shows (Python's logging HOWTO, "Optimization").
+    """
+    logging._srcfile = None  # noqa: SLF001 - the HOWTO's own words
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATS[form]())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from time import perf_counter
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -65,32 +67,34 @@ class Metrics:
         self.in_flight = Gauge(
             "sensorium_requests_in_flight", "Requests that are being answered", registry=self.registry
         )
+        # Looking a child up by its labels takes longer than to count; labels are few.
+        self._of: Callable[..., Any] = cache(lambda metric, *labels: metric.labels(*labels))
         Info("sensorium_build", "The version that runs", registry=self.registry).info(
             {"version": version("sensorium")}
         )
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """One answer; status 0: the caller had left."""
-        self._requests.labels(route, method if method in METHODS else "other", str(status)).inc()
-        self._request_s.labels(route).observe(seconds)
+        self._of(self._requests, route, method if method in METHODS else "other", str(status)).inc()
+        self._of(self._request_s, route).observe(seconds)
 
     def expect(self, modalities: Iterable[str]) -> None:
         """Begin the counters that alarms look at with 0: one that is born as 1 has never increased."""
-        self._refused.labels("storage_full")
+        self._of(self._refused, "storage_full")
         for modality in modalities:
-            self._failed.labels(modality)
+            self._of(self._failed, modality)
 
     def refused(self, code: str) -> None:
-        self._refused.labels(code).inc()
+        self._of(self._refused, code).inc()
 
     def waited(self, modality: str, seconds: float) -> None:
-        self._wait_s.labels(modality).observe(seconds)
+        self._of(self._wait_s, modality).observe(seconds)
 
     @contextmanager
     def decoding(self, modality: str) -> Iterator[None]:
         began = perf_counter()
         yield
-        self._decode_s.labels(modality).observe(perf_counter() - began)
+        self._of(self._decode_s, modality).observe(perf_counter() - began)
 
     @contextmanager
     def encoding(self, modality: str, items: int, views: int) -> Iterator[None]:
@@ -98,11 +102,11 @@ class Metrics:
         try:
             yield
         except Exception:
-            self._failed.labels(modality).inc()
+            self._of(self._failed, modality).inc()
             raise
-        self._encode_s.labels(modality).observe(perf_counter() - began)
-        self._batch_items.labels(modality).observe(items)
-        self._batch_views.labels(modality).observe(views)
+        self._of(self._encode_s, modality).observe(perf_counter() - began)
+        self._of(self._batch_items, modality).observe(items)
+        self._of(self._batch_views, modality).observe(views)
 
     def watch(self, name: str, what: str, labels: tuple[str, ...], read: Callable[[], Gauges]) -> None:
         """A gauge whose values, label values -> number, are read when Prometheus asks."""

@@ -74,13 +74,14 @@ class Pace:
 
         Queues take turns batch by batch, decoding is first come, first served; the slower of the two counts.
         """
+        encoding = decoding = 0.0
         with self._lock:
             rounds = math.ceil(waiting[modality] / self.batch_items(modality))
-            encoding = sum(
-                min(count, rounds * self.batch_items(name)) * self._encode_s.get(name, 0.0)
-                for name, count in waiting.items()
-            )
-            decoding = sum(count * self._decoding_s(name) for name, count in waiting.items())
+            for name, count in waiting.items():
+                if count:
+                    at_most = min(count, rounds * self.batch_items(name))
+                    encoding += at_most * self._encode_s.get(name, 0.0)
+                    decoding += count * self._decoding_s(name)
         return max(encoding, decoding / self.threads)
 
     def _decoding_s(self, modality: str) -> float:

@@ -10,17 +10,18 @@ import logging
 import random
 import re
 from collections.abc import Callable
+from typing import Any, cast
 
 import orjson
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from service.errors import BUSY, INVALID, Fault
+from service.joined_writes import END_OF_HEAD, JoinedWrites
 
 log = logging.getLogger("service.access")
 
 # What h11 takes, and nginx by default (8 x 8 kB).
 MAX_HEAD_BYTES = 65_536
-END_OF_HEAD = b"\r\n\r\n"
 H2C = re.compile(rb"(\r\n)upgrade:([ \t]*h2c[ \t]*(?=\r\n|\Z))", re.IGNORECASE)
 REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Busy"}
 MALFORMED = Fault(400, "this is no HTTP request", INVALID, code="malformed_request")
@@ -86,6 +87,7 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # cho
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.transport: Any = JoinedWrites(cast("asyncio.Transport", transport), self.loop)
         if len(self.connections) > self.max_connections:
             self._refuse(TOO_MANY)
         else:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +36,19 @@ def is_plain(scope: Scope) -> bool:
         and scope["method"] == "POST"
         and all(name != b"content-encoding" for name, _ in scope["headers"])
     )
+
+
+async def whole(receive: Receive) -> bytes:
+    """The body. Raises ClientDisconnect."""
+    chunks: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(chunks)
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
@@ -79,8 +92,8 @@ class QuickRoute:
         """Whether a body under these headers is as it should be."""
 
     @abstractmethod
-    async def respond(self, request: Request, params: Mapping[str, str]) -> Response | None:
-        """The answer; None where the request has to go the long way, its body read."""
+    async def respond(self, request: Request, params: Mapping[str, str]) -> Response | Receive:
+        """The answer, or the `receive` with which the request has to go the long way."""
 
 
 class QuickJSON(QuickRoute):
@@ -95,12 +108,15 @@ class QuickJSON(QuickRoute):
         is_json = headers.get(b"content-type") == b"application/json"
         return is_json and length.isdigit() and 0 < int(length) <= LARGEST
 
-    async def respond(self, request: Request, params: Mapping[str, str]) -> Response | None:
+    async def respond(self, request: Request, params: Mapping[str, str]) -> Response | Receive:
         try:
-            body = self.read(await request.body())
+            data = await whole(request.receive)
         except KNOWN as error:
             return await answer_error(request, error)
-        return None if body is None else await self.answer(request, {**params, "body": body})
+        body = self.read(data)
+        if body is None:
+            return replayed(data, request.receive)
+        return await self.answer(request, {**params, "body": body})
 
     def read(self, data: bytes) -> BaseModel | None:
         """The body; None where it is not as it should be."""
@@ -117,7 +133,7 @@ class QuickForm(QuickRoute):
     def takes(self, headers: Mapping[bytes, bytes]) -> bool:
         return headers.get(b"content-type", b"").startswith(b"multipart/form-data;")
 
-    async def respond(self, request: Request, params: Mapping[str, str]) -> Response | None:
+    async def respond(self, request: Request, params: Mapping[str, str]) -> Response | Receive:
         return await self.answer(request, {**params, "request": request})
 
 
@@ -143,8 +159,8 @@ class QuickRoutes:
         request = Request(scope, receive)
         scope["route"] = route  # for those who count, also where nobody is there any more to be answered
         response = await route.respond(request, params)
-        if response is None:
-            del scope["route"]
-            await self.app(scope, replayed(await request.body(), receive), send)
+        if isinstance(response, Response):
+            await response(scope, receive, send)
             return
-        await response(scope, receive, send)
+        del scope["route"]
+        await self.app(scope, response, send)

@@ -102,7 +102,8 @@ def chunks(size):
 def test_many_who_hang_up_cost_nothing(serve):
     """A hundred callers who leave mid-request: their inputs are never encoded, the queue is empty again."""
     embedder, gate = gated_embedder()
-    client = serve(embedder, decode_threads=1)
+    lanes = 2
+    client = serve(embedder, decode_threads=1, encode_lanes=lanes)
     admitted = client.app.state.engine.vectorizer.batcher.admitted
     body = b'{"input": "a dog"}'
     callers = [
@@ -118,4 +119,4 @@ def test_many_who_hang_up_cost_nothing(serve):
     wait_for(lambda: admitted["text"] == 0)
     gate.opened.set()
     assert client.post(EMBEDDINGS, json={"input": "a cat"}).status_code == 200
-    assert gate.calls == 2
+    assert gate.calls <= lanes + 1  # what each lane had begun, and the last
