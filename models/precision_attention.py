@@ -12,16 +12,29 @@ from models.instructions import TILES, processor_has
 Extra: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 
 LANES = 32  # values of 16 bits that the softmax takes at once; what is left over of a row it takes one by one
+TILE = 16  # keys of a tile; the fused kernel takes a fifth longer where some are left over
 
 
-def _keys_and_values(k: torch.Tensor, v: torch.Tensor, extra: Extra) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both with one more token, and with zeros up to a multiple of LANES."""
+def _filled_up(
+    k: torch.Tensor, v: torch.Tensor, extra: Extra | None, multiple: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both with `extra` as one more token, and with zeros up to a multiple."""
     n, tokens, width = k.shape
-    both = k.new_zeros(2, n, -(-(tokens + 1) // LANES) * LANES, width)
-    for filled, given, more in zip(both, (k, v), extra, strict=True):
-        filled[:, :tokens] = given
-        filled[:, tokens] = more
+    keys = tokens if extra is None else tokens + 1
+    both = k.new_empty(2, n, -(-keys // multiple) * multiple, width)
+    both[0, :, :tokens], both[1, :, :tokens], both[:, :, keys:] = k, v, 0
+    if extra is not None:
+        both[0, :, tokens], both[1, :, tokens] = extra
     return both[0], both[1]
+
+
+def _hiding(mask: torch.Tensor | None, keys: int, like: torch.Tensor) -> torch.Tensor:
+    """The mask, (1 or tokens, keys that there are now), that hides what lies beyond `keys` too."""
+    hiding = like.new_zeros(1 if mask is None else len(mask), like.shape[1])
+    hiding[:, keys:] = -torch.inf
+    if mask is not None:
+        hiding[:, :keys] = mask
+    return hiding
 
 
 def by_products(qkv: torch.Tensor, heads: int, extra: Extra | None = None) -> torch.Tensor:
@@ -36,7 +49,7 @@ def by_products(qkv: torch.Tensor, heads: int, extra: Extra | None = None) -> to
     keys = tokens
     if extra is not None:
         keys = tokens + 1
-        k, v = _keys_and_values(k, v, extra)
+        k, v = _filled_up(k, v, extra, LANES)
     k = k - k[:, :keys].mean(1, keepdim=True)
     mixed = qkv.new_empty(n, tokens, width)
     scale, unused = (width // heads) ** -0.5, qkv.new_empty(1, 1, 1)
@@ -50,16 +63,23 @@ def by_products(qkv: torch.Tensor, heads: int, extra: Extra | None = None) -> to
 
 
 def fused(
-    qkv: torch.Tensor, heads: int, extra: Extra | None = None, mask: torch.Tensor | None = None
+    qkv: torch.Tensor,
+    heads: int,
+    extra: Extra | None = None,
+    mask: torch.Tensor | None = None,
+    multiple: int = 1,
 ) -> torch.Tensor:
-    """The same in any precision by torch's kernel. `mask`: (tokens, tokens), added to the logits."""
+    """The same in any precision by torch's kernel. `mask`: (tokens, tokens), added to the logits.
+
+    `multiple`: of how many the number of keys is to be one; those that are added are hidden.
+    """
     n, tokens, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = qkv.chunk(3, dim=-1)
-    if extra is not None:
-        k, v = (
-            torch.cat([x, more.to(x.dtype).expand(n, 1, width)], dim=1)
-            for x, more in zip((k, v), extra, strict=True)
-        )
+    keys = tokens if extra is None else tokens + 1
+    if extra is not None or keys % multiple:
+        k, v = _filled_up(k, v, extra, multiple)
+    if keys % multiple:
+        mask = _hiding(mask, keys, k)
     q, k, v = (x.view(n, -1, heads, width // heads).transpose(1, 2) for x in (q, k, v))
     mask = None if mask is None else mask.to(qkv.dtype)
     mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
@@ -73,6 +93,8 @@ def attend(
 
     In bfloat16 amid float32, on a CPU, the fused kernel is fast only where the processor multiplies tiles.
     """
-    if qkv.dtype is exact or processor_has(*TILES):
+    if qkv.dtype is exact:
         return fused(qkv, heads, extra, mask)
+    if processor_has(*TILES):
+        return fused(qkv, heads, extra, mask, TILE)
     return by_products(qkv, heads, extra) if mask is None else fused(qkv.to(exact), heads, None, mask)

@@ -20,7 +20,6 @@ from models.packed_kernels import Packed
 
 ACTIVATION_STEPS = 255  # of 8 bits, between an item's smallest and largest value
 WEIGHT_STEPS = 127  # on either side of zero
-MIDDLE = 128  # the level that means zero where both sides are alike
 SMALLEST_STEP = 1e-12  # of values that are all zero
 After: TypeAlias = tuple[str, list[float], str]
 AFTER: Mapping[bool, After] = MappingProxyType(
@@ -79,6 +78,15 @@ def _levels(x: torch.Tensor, step: float, zero: int) -> torch.Tensor:
     return levels.set_(quantised.untyped_storage(), 0, x.shape, x.stride())
 
 
+def _rows_of_levels(x: torch.Tensor) -> torch.Tensor:
+    """(n, before) -> (n, before + 8): uint8 levels over each row's range, its step and its smallest value.
+
+    FBGEMM's kernel for the rows of embedding tables, which does all of it while a row is in the cache.
+    """
+    rows: torch.Tensor = torch.ops.quantized.embedding_bag_byte_prepack(x)
+    return rows
+
+
 class Int8Linear(nn.Module):
     """A Linear with a weight of 8 bits, one scale per output; takes float32 and gives it.
 
@@ -98,6 +106,7 @@ class Int8Linear(nn.Module):
         self.zeros = torch.zeros(len(weight), dtype=torch.int64)
         steps = (weight / self.scales[:, None]).round().to(torch.int8)
         self.weight = torch.ops.onednn.qlinear_prepack(steps, None)
+        self.sums = steps.sum(1, dtype=torch.int32) * self.scales
         self.bias = linear.bias.detach().float()
 
     def forward(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
@@ -115,10 +124,13 @@ class Int8Linear(nn.Module):
         return self._product(_levels(x, step, zero), step, zero, self.bias, AFTER[gelu])
 
     def _row_by_row(self, x: torch.Tensor) -> torch.Tensor:
-        largest = torch.maximum(x.amax(-1, keepdim=True), -x.amin(-1, keepdim=True))
-        steps = (largest / WEIGHT_STEPS).clamp_min(SMALLEST_STEP)
-        levels = _levels(x / steps, 1.0, MIDDLE)
-        return torch.addcmul(self.bias, self._product(levels, 1.0, MIDDLE, None, AFTER[False]), steps)
+        """Level l of a row means l * step + low, so its product is step * (l W^T) + low * (sums of W)."""
+        rows = _rows_of_levels(x.flatten(0, -2))
+        levels, ends = rows[:, : x.shape[-1]], rows[:, x.shape[-1] :].contiguous().view(torch.float32)
+        step, low = ends[:, :1], ends[:, 1:]
+        product = self._product(levels, 1.0, 0, None, AFTER[False])
+        y = torch.addcmul(self.bias, self.sums, low).addcmul_(product, step)
+        return y.view(*x.shape[:-1], -1)
 
     def _product(
         self, levels: torch.Tensor, step: float, zero: int, bias: torch.Tensor | None, after: After
