@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from models.samples import UInt8
 from models.small.nets import ConvNet
-from models.small.pictures import image_input, one_look
+from models.small.pictures import input_of, one_look
 from models.small.text import TextTower
 from training.align import Hub
 from training.config import HeadConfig
@@ -56,7 +56,7 @@ class Material:
 def whole(tower: ConvNet, pictures: Sequence[UInt8]) -> torch.Tensor:
     """Features of pictures, chunk by chunk, (n, width)."""
     chunks = (pictures[start : start + CHUNK] for start in range(0, len(pictures), CHUNK))
-    return torch.cat([features(tower, image_input(one_look(chunk))) for chunk in chunks])
+    return torch.cat([features(tower, input_of(one_look(chunk))) for chunk in chunks])
 
 
 class Fit(nn.Module):

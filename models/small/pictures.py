@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from models.embedder import Views
+from models.recording import scripted
 from models.samples import DepthSample, Float32, ImageSample, ThermalSample, UInt8, VideoSample
 
 IMAGE_SIDE = 64  # pixels
@@ -37,41 +38,70 @@ def resized(planes: torch.Tensor, side: int, mode: str) -> torch.Tensor:
     Bytes differ from Pillow's by 1, hardly ever 2, in some places of a thousand (of noise in one of a
     hundred), floats by 2e-6 of their range.
     """
-    return functional.interpolate(planes[None], (side, side), mode=mode, antialias=True)[0]
+    return functional.interpolate(planes[None], [side, side], mode=mode, antialias=True)[0]
+
+
+def small_square(cut: torch.Tensor, side: int) -> torch.Tensor:
+    """A square of uint8 (height, height, 3) -> its planes, (3, side, side)."""
+    return recorded_resized(cut.permute(2, 0, 1), side, "bicubic")
+
+
+def two_looks(closer: torch.Tensor, whole: torch.Tensor, side: int) -> torch.Tensor:
+    """Two squares of a picture, the second mirrored, uint8 (2, 3, side, side)."""
+    return torch.stack([recorded_square(closer, side), recorded_square(whole, side).flip(-1)])
+
+
+def centred(planes: torch.Tensor, mean: float, std: float) -> torch.Tensor:
+    """uint8 (n, 3, side, side) -> float32 around 0."""
+    return (planes.float() - mean) / std
+
+
+# Each in one call: between any two Python's lock is let go and waited for (models/recording.py).
+recorded_resized = scripted(resized)
+recorded_square = scripted(small_square)
+recorded_looks = scripted(two_looks)
+recorded_centred = scripted(centred)
 
 
 def tensor_of(picture: UInt8 | Float32) -> torch.Tensor:
-    """The same numbers, which nobody writes to; read-only ones are copied, as torch does not know those."""
-    return torch.from_numpy(picture if picture.flags.writeable else picture.copy())
+    """The same numbers, in order; read-only ones are copied, as torch does not know those."""
+    ordered = np.ascontiguousarray(picture)
+    return torch.from_numpy(ordered if ordered.flags.writeable else ordered.copy())
 
 
 def square(pixels: UInt8, side: int, kept: float = 1.0) -> UInt8:
     """uint8 (H, W, 3) -> (side, side, 3), antialiased."""
-    cut = tensor_of(np.ascontiguousarray(pixels[middle(pixels.shape, kept)]))
-    small: UInt8 = resized(cut.permute(2, 0, 1), side, "bicubic").permute(1, 2, 0).numpy()
-    return small
+    small = recorded_square(tensor_of(pixels[middle(pixels.shape, kept)]), side)
+    rows: UInt8 = small.permute(1, 2, 0).numpy()
+    return rows
 
 
-def photograph(pixels: UInt8) -> UInt8:
-    """Two looks at a picture (H, W, 3): closer at its middle, and mirrored as a whole. (2, side, side, 3)."""
-    return np.stack([square(pixels, IMAGE_SIDE, CLOSER), square(pixels, IMAGE_SIDE)[:, ::-1]])
+def photograph(pixels: UInt8) -> torch.Tensor:
+    """Two looks at a picture (H, W, 3): closer at its middle, and mirrored as a whole. (2, 3, side, side)."""
+    closer, whole = (tensor_of(pixels[middle(pixels.shape, kept)]) for kept in (CLOSER, 1.0))
+    return recorded_looks(closer, whole, IMAGE_SIDE)
 
 
-def one_look(pictures: Iterable[UInt8]) -> UInt8:
-    """Each picture through one of the two looks in turn, (n, side, side, 3)."""
-    return np.stack([photograph(pixels)[place % 2] for place, pixels in enumerate(pictures)])
+def one_look(pictures: Iterable[UInt8]) -> torch.Tensor:
+    """Each picture through one of the two looks in turn, (n, 3, side, side)."""
+    return torch.stack([photograph(pixels)[place % 2] for place, pixels in enumerate(pictures)])
 
 
 def plane(values: Float32, side: int, kept: float = 1.0) -> Float32:
     """float32 (H, W) -> (side, side), antialiased."""
-    cut = tensor_of(np.ascontiguousarray(values[middle(values.shape, kept)]))
-    small: Float32 = resized(cut[None], side, "bilinear")[0].numpy()
+    cut = tensor_of(values[middle(values.shape, kept)])
+    small: Float32 = recorded_resized(cut[None], side, "bilinear")[0].numpy()
     return small
+
+
+def input_of(planes: torch.Tensor) -> torch.Tensor:
+    """uint8 (n, 3, side, side) -> float32."""
+    return recorded_centred(planes, PIXEL_MEAN, PIXEL_STD)
 
 
 def image_input(pixels: UInt8) -> torch.Tensor:
     """uint8 (n, side, side, 3) -> float32 (n, 3, side, side)."""
-    return (torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() - PIXEL_MEAN) / PIXEL_STD
+    return input_of(torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2))
 
 
 def thermal_input(values: Float32) -> torch.Tensor:
@@ -97,7 +127,7 @@ def depth_planes(metres: Float32, side: int = DEPTH_SIDE, kept: float = 1.0) -> 
 
 def prepare_image(sample: ImageSample) -> Views:
     """Two views (2, 3, side, side)."""
-    return Views(image_input(photograph(sample.pixels)))
+    return Views(input_of(photograph(sample.pixels)))
 
 
 def prepare_video(sample: VideoSample) -> Views:
@@ -108,7 +138,7 @@ def prepare_video(sample: VideoSample) -> Views:
     count = min(VIDEO_FRAMES, sample.frame_count)
     numbers = [int((i + 0.5) * sample.frame_count / count) for i in range(count)]
     frames = one_look(sample.each(numbers))
-    return Views(image_input(frames), (f"{count} of {sample.frame_count} frames used",))
+    return Views(input_of(frames), (f"{count} of {sample.frame_count} frames used",))
 
 
 def prepare_thermal(sample: ThermalSample) -> Views:

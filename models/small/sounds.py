@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from torch.nn import functional
 from torchaudio.functional import melscale_fbanks
 
 from models.embedder import Views
+from models.recording import scripted
 from models.samples import AUDIO_RATE_HZ, AudioSample, Float32
 
 CLIP_S = 2.0  # one view
@@ -25,6 +28,9 @@ RANGE_DB = 80.0  # below the sound's loudest point; the rest is cut off
 SILENT_POWER = 1e-10  # of a mel band
 QUIET_DB = 40.0  # a clip this far below the loudest clip is left out
 
+Band: TypeAlias = tuple[int, int, torch.Tensor]
+"""First bin, the one behind the last, and the filters that hear those bins, (bins, BAND)."""
+
 
 @cache
 def mel_filters() -> torch.Tensor:
@@ -36,14 +42,14 @@ def mel_filters() -> torch.Tensor:
 
 
 @cache
-def mel_bands() -> tuple[tuple[slice, torch.Tensor], ...]:
+def mel_bands() -> list[Band]:
     """The filters, BAND at a time, with the bins that they hear: of all the others they are 0."""
     bands = []
     for filters in torch.split(mel_filters(), BAND, dim=1):
         heard = filters.any(1).nonzero()
-        bins = slice(int(heard.min()), int(heard.max()) + 1)
-        bands.append((bins, filters[bins].contiguous()))
-    return tuple(bands)
+        first, end = int(heard.min()), int(heard.max()) + 1
+        bands.append((first, end, filters[first:end].contiguous()))
+    return bands
 
 
 def clip_starts(length: int, wanted: int) -> list[int]:
@@ -65,21 +71,39 @@ def clips(waveform: Float32, wanted: int = CLIPS) -> Float32:
     return loud
 
 
-def mel_power(waveforms: torch.Tensor) -> torch.Tensor:
-    """float32 (n, CLIP_SAMPLES) -> (n, MELS, FRAMES)."""
-    padded = torch.nn.functional.pad(waveforms, (WINDOW // 2, WINDOW // 2 - HOP))
-    frames = padded.unfold(-1, WINDOW, HOP) * torch.hann_window(WINDOW)  # (n, FRAMES, WINDOW)
+def power_in_bands(
+    waveforms: torch.Tensor, window: torch.Tensor, hop: int, bands: list[Band]
+) -> torch.Tensor:
+    """(n, samples), (size,) -> the power that the filters of all bands let through, (n, filters, frames)."""
+    size = window.shape[0]
+    padded = functional.pad(waveforms, [size // 2, size // 2 - hop])
+    frames = padded.unfold(-1, size, hop) * window  # (n, frames, size)
     real, imaginary = torch.view_as_real(torch.fft.rfft(frames)).unbind(-1)
     power = real.square().addcmul(imaginary, imaginary)
-    mels = [power[..., bins] @ filters for bins, filters in mel_bands()]
+    mels = [power[..., first:end] @ filters for first, end, filters in bands]
     return torch.cat(mels, -1).transpose(1, 2)
+
+
+def below_the_loudest(power: torch.Tensor, silent: float, span: float) -> torch.Tensor:
+    """Decibels below the loudest point, at most `span`, as values in [-2, 2]."""
+    loudness = 10 * power.clamp(min=silent).log10()
+    relative = (loudness - loudness.max()).clamp(min=-span)
+    return relative / (span / 4) + 2
+
+
+# Each in one call: between any two Python's lock is let go and waited for (models/recording.py).
+recorded_power = scripted(power_in_bands)
+recorded_decibels = scripted(below_the_loudest)
+
+
+def mel_power(waveforms: torch.Tensor) -> torch.Tensor:
+    """float32 (n, CLIP_SAMPLES) -> (n, MELS, FRAMES)."""
+    return recorded_power(waveforms, torch.hann_window(WINDOW), HOP, mel_bands())
 
 
 def decibels(power: torch.Tensor) -> torch.Tensor:
     """Mel power (n, MELS, FRAMES) of one sound -> values in [-2, 2], its loudest point at 2."""
-    loudness = 10 * power.clamp(min=SILENT_POWER).log10()
-    relative = (loudness - loudness.max()).clamp(min=-RANGE_DB)
-    return relative / (RANGE_DB / 4) + 2
+    return recorded_decibels(power, SILENT_POWER, RANGE_DB)
 
 
 def prepare_audio(sample: AudioSample) -> Views:
