@@ -6,10 +6,9 @@ import asyncio
 import math
 import traceback
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,18 @@ from service.errors import NotReadyError
 Vector: TypeAlias = npt.NDArray[np.float32]
 Key: TypeAlias = tuple[str, bool]
 """Items of one modality, with `normalize` or without, go through an encoder together."""
-Item: TypeAlias = Views | Callable[[], Views]
-"""A prepared item, or what prepares one of a single view in next to no time, in the encoder's own thread."""
+
+
+class Unprepared(Protocol):
+    """What prepares an item in next to no time, in the encoder's own thread; `expected`: how many views."""
+
+    expected: int
+
+    def __call__(self) -> Views:
+        """The item's views; called once more where its batch failed."""
+
+
+Item: TypeAlias = Views | Unprepared
 
 
 def untied(error: BaseException) -> Exception:
@@ -31,7 +40,7 @@ def untied(error: BaseException) -> Exception:
 
 
 def views_in(item: Item) -> int:
-    return item.tensor.shape[0] if isinstance(item, Views) else 1
+    return item.tensor.shape[0] if isinstance(item, Views) else item.expected
 
 
 def prepared(item: Item) -> Views | Exception:

@@ -224,13 +224,8 @@ class Batcher:
 
     async def _call(self, key: Key, items: Sequence[Item]) -> list[Vector | Exception]:
         """For each item its vector, or what its preparing raised. Raises what the encoder raises."""
-        modality, _ = key
-        count = sum(map(views_in, items))
         loop = asyncio.get_running_loop()
-        with (
-            self.metrics.encoding(modality, len(items), count),
-            self.pace.encoding(modality, len(items), count),
-        ):
+        with self.pace.encoding(key[0], len(items), lambda: sum(map(views_in, items))):
             return await loop.run_in_executor(self._threads, self._in_lane, self._sharing(key), key, items)
 
     def _sharing(self, key: Key) -> int:
@@ -247,9 +242,10 @@ class Batcher:
 
     def _rows(self, key: Key, views: Sequence[Views]) -> Vector:
         modality, normalize = key
-        rows = self.encode(modality, views, normalize)
-        if len(rows) != len(views) or not np.isfinite(rows).all():
-            raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")
+        with self.metrics.encoding(modality, len(views), sum(map(views_in, views))):
+            rows = self.encode(modality, views, normalize)
+            if len(rows) != len(views) or not np.isfinite(rows).all():
+                raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")
         return rows
 
     async def _examine(self, modality: str) -> None:

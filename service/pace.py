@@ -50,8 +50,8 @@ class Pace:
                 self._learn(self._decode_s, modality, self._clock() - began)
 
     @contextmanager
-    def encoding(self, modality: str, items: int, views: int) -> Iterator[None]:
-        """Measure one batch; what is encoded beside it has its share of the time."""
+    def encoding(self, modality: str, items: int, views: Callable[[], int]) -> Iterator[None]:
+        """Measure one batch; what is encoded beside it has its share. `views` are counted at its end."""
         with self._lock:
             self._lanes += 1
             began, beside = self._clock(), self._lanes
@@ -60,7 +60,7 @@ class Pace:
             with self._lock:
                 taken = (self._clock() - began) / ((beside + self._lanes) / 2)
                 self._learn(self._encode_s, modality, taken / items)
-                self._learn(self._views, modality, views / items)
+                self._learn(self._views, modality, views() / items)
         finally:
             with self._lock:
                 self._lanes -= 1
@@ -68,6 +68,10 @@ class Pace:
     def batch_items(self, modality: str) -> int:
         """Items that fill a batch."""
         return max(1, round(self.batch_views / self._views.get(modality, 1.0)))
+
+    def views(self, modality: str) -> int:
+        """How many an item usually has."""
+        return max(1, round(self._views.get(modality, 1.0)))
 
     def wait_s(self, modality: str, waiting: Mapping[str, int]) -> float:
         """Seconds until all of `waiting` (modality -> items) of this modality are done.

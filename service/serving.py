@@ -113,7 +113,10 @@ class Serving:
         )
         batcher.start()
         in_flight = PREPARED_BATCHES * self.settings.batch_views
-        vectorizer = Vectorizer(embedder, batcher, decoders, limits, in_flight)
+        decode_in_lanes = self.settings.device == "cpu" and self.lanes >= self.threads
+        vectorizer = Vectorizer(
+            embedder, batcher, decoders, limits, in_flight, decode_in_lanes=decode_in_lanes
+        )
         self.embedders[embedder.name] = embedder
         self._served[embedder.name] = Served(embedder, vectorizer)
         extra = {"model": embedder.name, "modalities": list(embedder.modalities), "licence": embedder.licence}

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from models.embedder import Embedder, Views
-from models.errors import ParameterError
+from models.errors import MediaTooLargeError, ParameterError
 from models.media.limits import Limits
 from models.samples import TextSample
 from models.segments import Cutting, Prepared, Span, prepared, spans_of
@@ -25,7 +26,7 @@ from service.batcher import Batcher
 from service.decoders import Decoders
 from service.errors import LocatedError, UnusableValueError
 from service.parts import Content, Fused, Media, Part, Ready, Remote, Stored, Text, Tokens, leaves
-from service.readings import Reading, are_short, read
+from service.readings import Reading, are_short, light, looks_light, read
 from service.recordings import EmbeddedSegment, Room, Turn, group_of
 from service.tracing import span
 
@@ -82,15 +83,26 @@ async def all_or_nothing(calls: Sequence[Coroutine[Any, Any, Embedded]]) -> list
 
 
 class Vectorizer:
-    """`in_flight`: most items of a modality that are held decoded at the same time."""
+    """`in_flight`: most items of a modality that are held decoded at the same time.
 
-    def __init__(
-        self, embedder: Embedder, batcher: Batcher, decoders: Decoders, limits: Limits, in_flight: int
+    `decode_in_lanes`: whether the processors have no threads beside those of the encoder's lanes.
+    """
+
+    def __init__(  # noqa: PLR0913 - each with a name at its only call
+        self,
+        embedder: Embedder,
+        batcher: Batcher,
+        decoders: Decoders,
+        limits: Limits,
+        in_flight: int,
+        *,
+        decode_in_lanes: bool = False,
     ) -> None:
         self.embedder = embedder
         self.batcher = batcher
         self.decoders = decoders
         self.limits = limits
+        self.decode_in_lanes = decode_in_lanes
         # One each: a sentence does not stand behind a collection's worth of pictures.
         self._in_flight = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(in_flight))
         self._recordings = Room()
@@ -140,7 +152,7 @@ class Vectorizer:
         try:
             self.embedder.tower("text")
             items = await self._readable(parts)
-            outcomes = await self._encoded(items, normalize=normalize)
+            outcomes = await self._encoded("text", items, normalize=normalize)
         except LocatedError:
             raise
         except Exception as error:
@@ -154,12 +166,12 @@ class Vectorizer:
         ]
 
     async def _encoded(
-        self, texts: Sequence[Views | Reading], *, normalize: bool
+        self, modality: str, items: Sequence[Views | Reading], *, normalize: bool
     ) -> list[Vector | BaseException]:
         try:
-            return await self.batcher.submit_all("text", texts, normalize=normalize)
+            return await self.batcher.submit_all(modality, items, normalize=normalize)
         except asyncio.CancelledError:
-            for each in texts:
+            for each in items:
                 if isinstance(each, Reading):
                     each.wanted = False
             raise
@@ -167,7 +179,8 @@ class Vectorizer:
     async def _readable(self, texts: Sequence[Part]) -> Sequence[Views | Reading]:
         """Those that the encoder's threads tokenize by the way; long ones prepared. Raises LocatedError."""
         if self.batcher.lanes > 1 and are_short(texts):
-            return [Reading(self._prepare, cast("Text | Tokens", part.content)) for part in texts]
+            contents = (cast("Text | Tokens", part.content) for part in texts)
+            return [Reading("text", partial(self._prepare, each, self.limits)) for each in contents]
         return await self._prepared(texts)
 
     async def _prepared(self, texts: Sequence[Part]) -> list[Views]:
@@ -195,13 +208,28 @@ class Vectorizer:
     async def _encode(self, content: Encodable, *, normalize: bool) -> Embedded:
         modality = modality_of(content)
         self.embedder.tower(modality)
+        if self.decode_in_lanes and looks_light(content):
+            with suppress(MediaTooLargeError):
+                return await self._encode_light(content, normalize=normalize)
         threads = self.decoders.texts if modality == "text" else self.decoders.media
         async with self._in_flight[modality]:
             loop = asyncio.get_running_loop()
+            run = copy_context().run
             with span("decode", modality=modality):
-                views = await loop.run_in_executor(threads, copy_context().run, self._prepare, content)
+                views = await loop.run_in_executor(threads, run, self._prepare, content, self.limits)
             vector = await self.batcher.submit(modality, views, normalize=normalize)
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
+
+    async def _encode_light(self, content: Encodable, *, normalize: bool) -> Embedded:
+        """Raises MediaTooLargeError where it is not as light as it looked."""
+        modality = modality_of(content)
+        prepare = partial(self._prepare, content, light(self.limits))
+        reading = Reading(modality, prepare, self.batcher.pace.views(modality))
+        [outcome] = await self._encoded(modality, [reading], normalize=normalize)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        views = read(reading)
+        return Embedded(outcome, modality, tuple(views.notes), views.tokens)
 
     async def _encode_recording(
         self, content: Media, cutting: Cutting
@@ -249,15 +277,17 @@ class Vectorizer:
                 break
             try:
                 with span("decode", modality="text"):
-                    items.append(self._prepare(cast("Text | Tokens", part.content)))
+                    items.append(self._prepare(cast("Text | Tokens", part.content), self.limits))
             except Exception as error:
                 raise LocatedError(error, part.where) from error
         return items
 
-    def _prepare(self, content: Encodable) -> Views:
+    def _prepare(self, content: Encodable, limits: Limits) -> Views:
         modality = modality_of(content)
         with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
-            return self._decode_and_prepare(content)
+            sample = self._sample(content, limits)
+            charge(sample)
+            return self.embedder.prepare(modality, sample)
 
     def _prepare_recording(
         self, content: Media, cutting: Cutting, turn: Turn
@@ -265,7 +295,7 @@ class Vectorizer:
         """The views of the whole, where its segments lie, and they; None where they have to wait."""
         modality = content.modality
         with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
-            sample = self._sample(content)
+            sample = self._sample(content, self.limits)
             charge(sample)
             views = self.embedder.prepare(modality, sample)
             spans = spans_of(sample, cutting)
@@ -274,22 +304,17 @@ class Vectorizer:
             return views, spans, prepared(self.embedder.tower(modality).prepare, sample, spans)
 
     def _segments(self, content: Media, spans: Sequence[Span]) -> Iterable[Prepared]:
-        return prepared(self.embedder.tower(content.modality).prepare, self._sample(content), spans)
+        return prepared(
+            self.embedder.tower(content.modality).prepare, self._sample(content, self.limits), spans
+        )
 
-    def _decode_and_prepare(self, content: Encodable) -> Views:
-        sample = self._sample(content)
-        charge(sample)
-        return self.embedder.prepare(modality_of(content), sample)
-
-    def _sample(self, content: Encodable) -> Any:
+    def _sample(self, content: Encodable, limits: Limits) -> Any:
         if isinstance(content, Tokens):
             sample: Any = TextSample(tokens=content.ids)
         elif isinstance(content, Text):
-            sample = self.embedder.decode("text", content.text.encode(), limits=self.limits)
+            sample = self.embedder.decode("text", content.text.encode(), limits=limits)
         else:
-            sample = self.embedder.decode(
-                content.modality, content.data, limits=self.limits, **content.params
-            )
+            sample = self.embedder.decode(content.modality, content.data, limits=limits, **content.params)
         return sample
 
     def _ready(self, content: Ready, *, normalize: bool) -> Vector:

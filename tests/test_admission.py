@@ -19,7 +19,7 @@ def measured(clock, *, encode=None, decode=None, batch_views=4, threads=1):
     """A pace that has seen one item of each modality given."""
     pace = Pace(batch_views, threads, clock)
     for modality, seconds in (encode or {}).items():
-        with pace.encoding(modality, 1, 1):
+        with pace.encoding(modality, 1, lambda: 1):
             clock.now += seconds
     for modality, seconds in (decode or {}).items():
         with pace.decoding(modality):

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from models.embedder import Views
 from service.batcher import Batcher
 from service.errors import NotReadyError, OverloadedError
+from service.readings import Reading
 
 PATIENCE_S = 30
 
@@ -96,6 +98,10 @@ def test_the_next_batch_fills_while_one_runs():
     assert run(scenario) == [[1.0], [2.0, 3.0, 4.0, 5.0], [6.0]]
 
 
+def reading(make):
+    return Reading("text", make)
+
+
 def unpreparable():
     raise ValueError("not a text")
 
@@ -104,7 +110,7 @@ def test_items_are_prepared_in_the_encoders_thread():
     """One that cannot be fails alone; the others are encoded together, and the encoder is not suspected."""
 
     async def scenario(batcher, encoder):
-        items = [lambda: views(1), unpreparable, views(3)]
+        items = [reading(lambda: views(1)), reading(unpreparable), views(3)]
         outcomes = await batcher.submit_all("text", items)
         return outcomes, encoder.batches, batcher.ailing
 
@@ -117,20 +123,27 @@ def test_a_batch_of_which_nothing_can_be_prepared_is_never_encoded():
     """Every caller is told why; whether the encoder works is not asked."""
 
     async def scenario(batcher, encoder):
-        outcomes = await batcher.submit_all("text", [unpreparable, unpreparable])
+        outcomes = await batcher.submit_all("text", [reading(unpreparable)] * 2)
         return [str(each) for each in outcomes], encoder.batches
 
     assert run(scenario, probe=lambda _: views(-1)) == (["not a text"] * 2, [])
 
 
-def test_items_of_a_poisoned_batch_are_prepared_again():
-    """Those that can be encoded are, one by one."""
+def test_items_of_a_poisoned_batch_are_encoded_one_by_one():
+    """None is prepared twice, which whoever sent it would pay for."""
 
     async def scenario(batcher, _):
-        outcomes = await batcher.submit_all("text", [lambda: views(1), lambda: views(-1), unpreparable])
-        return [str(each) if isinstance(each, Exception) else float(each[0]) for each in outcomes]
+        made = []
 
-    assert run(scenario) == [2.0, "poisoned", "not a text"]
+        def make(number):
+            made.append(number)
+            return views(number)
+
+        makes = [partial(make, 1), partial(make, -1), unpreparable]
+        outcomes = await batcher.submit_all("text", [reading(each) for each in makes])
+        return [str(each) if isinstance(each, Exception) else float(each[0]) for each in outcomes], made
+
+    assert run(scenario) == ([2.0, "poisoned", "not a text"], [1, -1])
 
 
 def test_batches_are_bounded_by_views():
