@@ -74,3 +74,17 @@ def test_a_long_body_is_not_copied():
 def test_closing_sends_what_was_held_back():
     """An answer without a body, after which the connection is closed."""
     assert written(HEAD, "close")[1] == [HEAD]
+
+
+def test_nothing_is_written_to_a_connection_that_is_gone():
+    """It was cut off between the head and the next turn of the loop."""
+
+    async def whole():
+        wire = Wire()
+        joined = JoinedWrites(wire, asyncio.get_running_loop())
+        joined.write(HEAD)
+        wire.close()
+        await asyncio.sleep(0)
+        return wire.writes
+
+    assert asyncio.run(whole()) == []
