@@ -26,13 +26,11 @@ RUNS = 2  # before a recording is as fast as it gets: the first is watched, the 
 
 
 class Recordable(nn.Module):
-    """A net with a method, `recorded`, whose operations depend on nothing but the shapes of its input."""
-
-    recorded = "forward"
+    """A net whose operations depend on nothing but the shapes of its input, those of scripts aside."""
 
     @abstractmethod
     def example(self, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
-        """What that method takes, for two items; its numbers in `dtype`."""
+        """What it takes, for two items; its numbers in `dtype`."""
 
 
 @contextmanager
@@ -57,20 +55,20 @@ def scripted(function: F) -> F:
 
 @torch.inference_mode()
 def record(net: nn.Module, dtype: torch.dtype) -> None:
-    """Put a recording in place of the method of a Recordable that is ready for inference on a CPU.
+    """Put a recording in place of `forward` of a Recordable that is ready for inference on a CPU.
 
     Other nets, and those that this torch cannot record, are left as they are. A second call changes nothing.
     """
-    if not isinstance(net, Recordable) or net.recorded in vars(net):
+    if not isinstance(net, Recordable) or "forward" in vars(net):
         return
     example = net.example(dtype)
     try:
         with torchscript():
-            made = trace(net, {net.recorded: example}, check_trace=False)
-            quick = getattr(made, net.recorded)
+            made = trace(net, {"forward": example}, check_trace=False)
+            quick = made.forward
             for _ in range(RUNS):
                 quick(*example)
     except Exception as error:  # noqa: BLE001 - a net that is not recorded is merely slower
         log.warning("a net could not be recorded: %s", error)
         return
-    setattr(net, net.recorded, quick)
+    net.forward = quick

@@ -21,7 +21,7 @@ TEXTS = ("x", "a dog", "two dogs and a cat that sleep in the garden", "ein Hund"
 
 def unrecorded(net):
     """Run the net's own method in place of the recording."""
-    vars(net).pop(net.recorded)
+    vars(net).pop("forward")
     return net
 
 

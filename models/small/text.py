@@ -41,9 +41,9 @@ class Block(nn.Module):
         return y
 
 
-def cut(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids (n, CONTEXT) -> those up to the end of the longest text, and how many each has, (n,)."""
-    lengths = (tokens == 49_407).int().argmax(-1) + 1  # END; TorchScript sees no names
+def cut(tokens: torch.Tensor, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids (n, CONTEXT) -> those up to the `end` of the longest text, and how many each has, (n,)."""
+    lengths = (tokens == end).int().argmax(-1) + 1
     return tokens[:, : int(lengths.max())].contiguous(), lengths
 
 
@@ -73,7 +73,7 @@ class TextTower(Recordable):
         return (tokens,)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        tokens, lengths = (recorded_cut if recording() else cut)(tokens)
+        tokens, lengths = (recorded_cut if recording() else cut)(tokens, END)
         real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         x = self.norm(self.widen(self.tokens(tokens)) + self.positions[: tokens.shape[1]])
         for block in self.blocks:
