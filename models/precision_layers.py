@@ -21,6 +21,10 @@ from models.packed_kernels import Packed
 ACTIVATION_STEPS = 255  # of 8 bits, between an item's smallest and largest value
 WEIGHT_STEPS = 127  # on either side of zero
 SMALLEST_STEP = 1e-12  # of values that are all zero
+ZERO_LEVEL = 128  # of rows whose levels lie around zero
+# Rows of an item that share a scale: a product of fewer leaves the processor half idle, but rows with a scale
+# each can go through a product together with those of other items.
+MANY_ROWS = 128
 After: TypeAlias = tuple[str, list[float], str]
 AFTER: Mapping[bool, After] = MappingProxyType(
     {False: ("none", [], ""), True: ("gelu", [], "none")}  # oneDNN's words for what follows a product
@@ -87,13 +91,20 @@ def _rows_of_levels(x: torch.Tensor) -> torch.Tensor:
     return rows
 
 
+def _levels_around_zero(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(n, before) -> its uint8 levels around ZERO_LEVEL, and each row's step, (n, 1)."""
+    largest = torch.maximum(x.amax(-1, keepdim=True), x.amin(-1, keepdim=True).neg())
+    steps = (largest / WEIGHT_STEPS).clamp_min(SMALLEST_STEP)
+    return _levels(x * steps.reciprocal(), 1.0, ZERO_LEVEL), steps
+
+
 class Int8Linear(nn.Module):
     """A Linear with a weight of 8 bits, one scale per output; takes float32 and gives it.
 
     Where bfloat16 will do (`halved`) and the processor multiplies it, it gives that.
-    Activations are rounded to 8 bits over the range of their own item, or row where these are uneven, so that
-    a vector does not depend on its neighbours in the batch (torch.ao's dynamic quantisation, whose range is
-    that of the whole batch, would make it).
+    Activations are rounded to 8 bits over the range of their own item, or row where these are uneven or few,
+    so that a vector does not depend on its neighbours in the batch (torch.ao's dynamic quantisation, whose
+    range is that of the whole batch, would make it).
     """
 
     def __init__(self, linear: Linear) -> None:
@@ -112,7 +123,9 @@ class Int8Linear(nn.Module):
     def forward(self, x: torch.Tensor, *, gelu: bool = False) -> torch.Tensor:
         x = x.float().contiguous()
         if self.uneven and not gelu:
-            return self._row_by_row(x)
+            return self._uneven_rows(x.flatten(0, -2)).view(*x.shape[:-1], -1)
+        if x[0].numel() < MANY_ROWS * x.shape[-1]:
+            return self._rows(x.flatten(0, -2), gelu).view(*x.shape[:-1], -1)
         rows = [self._item(item, gelu) for item in x]
         return torch.stack(rows) if len(rows) > 1 else rows[0][None]
 
@@ -123,14 +136,20 @@ class Int8Linear(nn.Module):
         zero = round(-low / step)
         return self._product(_levels(x, step, zero), step, zero, self.bias, AFTER[gelu])
 
-    def _row_by_row(self, x: torch.Tensor) -> torch.Tensor:
+    def _rows(self, x: torch.Tensor, gelu: bool) -> torch.Tensor:  # noqa: FBT001 - as forward's
+        """(n, before) -> (n, after), each row's levels around zero."""
+        levels, steps = _levels_around_zero(x)
+        product = self._product(levels, 1.0, ZERO_LEVEL, None, AFTER[False])
+        y = torch.addcmul(self.bias.to(self.gives), product, steps.to(self.gives), out=product)
+        return functional.gelu(y) if gelu else y
+
+    def _uneven_rows(self, x: torch.Tensor) -> torch.Tensor:
         """Level l of a row means l * step + low, so its product is step * (l W^T) + low * (sums of W)."""
-        rows = _rows_of_levels(x.flatten(0, -2))
+        rows = _rows_of_levels(x)
         levels, ends = rows[:, : x.shape[-1]], rows[:, x.shape[-1] :].contiguous().view(torch.float32)
         step, low = ends[:, :1], ends[:, 1:]
         product = self._product(levels, 1.0, 0, None, AFTER[False])
-        y = torch.addcmul(self.bias, self.sums, low).addcmul_(product, step)
-        return y.view(*x.shape[:-1], -1)
+        return torch.addcmul(self.bias, self.sums, low).addcmul_(product, step)
 
     def _product(
         self, levels: torch.Tensor, step: float, zero: int, bias: torch.Tensor | None, after: After

@@ -13,7 +13,7 @@ from models.footprint import needed_bytes
 from models.instructions import processor_has
 from models.precision import PACKED, fit, precisions, resolve
 from models.precision_attention import TILE, by_products, fused
-from models.precision_layers import Bf16Linear, Int8Linear, Linear
+from models.precision_layers import MANY_ROWS, Bf16Linear, Int8Linear, Linear
 from models.small.assemble import TAKES
 from tests import reference_weights
 from tests.test_small import ordinary
@@ -88,13 +88,29 @@ def test_int8_products_are_near_exact_ones(uneven):
 
 
 @needs_int8
-def test_an_outlier_spoils_no_other_row():
+@pytest.mark.parametrize("rows", [4, 2 * MANY_ROWS])
+def test_an_outlier_spoils_no_other_row(rows):
     """Behind a GELU a row has a scale of its own, so a row a hundred times larger leaves it exact."""
     torch.manual_seed(0)
-    exact, inputs = Linear(96, 64, uneven=True), torch.randn(1, 4, 96)
+    exact, inputs = Linear(96, 64, uneven=True), torch.randn(1, rows, 96)
     inputs[0, 2] *= 100
     error = (Int8Linear(exact)(inputs) - exact(inputs)).abs()[0, [0, 1, 3]].max()
     assert error < 0.02
+
+
+@needs_int8
+@pytest.mark.parametrize("gelu", [False, True])
+def test_few_rows_have_a_scale_each(gelu):
+    """Those of a long item share one, which a large row makes coarse for all."""
+    torch.manual_seed(0)
+    exact, error = Linear(96, 64), {}
+    quantised = Int8Linear(exact)
+    for rows in (MANY_ROWS - 1, MANY_ROWS):
+        inputs = torch.randn(2, rows, 96)
+        inputs[:, 2] *= 100
+        difference = quantised(inputs, gelu=gelu) - exact(inputs, gelu=gelu)
+        error[rows] = difference[:, 3:].abs().max()
+    assert error[MANY_ROWS - 1] < 0.03 < error[MANY_ROWS]
 
 
 @needs_int8
