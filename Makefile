@@ -9,8 +9,9 @@ BIN := .venv/bin
 serve: .venv/.runtime
 	$(BIN)/python -m service
 
+# Two processes, each with whole files, as much of what fixtures make serves a file.
 test: .venv/.development
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.development
 	$(BIN)/ruff check .
