@@ -22,7 +22,7 @@ log = logging.getLogger("service.access")
 
 # What h11 takes, and nginx by default (8 x 8 kB).
 MAX_HEAD_BYTES = 65_536
-H2C = re.compile(rb"(\r\n)upgrade:([ \t]*h2c[ \t]*(?=\r\n|\Z))", re.IGNORECASE)
+UPGRADE = re.compile(rb"(\r\n)(upgrade:)", re.IGNORECASE)
 REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Busy"}
 MALFORMED = Fault(400, "this is no HTTP request", INVALID, code="malformed_request")
 TOO_SLOW = Fault(408, "the head of the request took too long to arrive", INVALID, code="request_timeout")
@@ -52,15 +52,16 @@ def last_words(fault: Fault, identifier: str) -> bytes:
     return "\r\n".join((*lines, "", "")).encode() + body
 
 
-def without_h2c(data: bytes) -> bytes:
-    """A head without its offer to go on in HTTP/2, behind which the parser would lose the body.
+def without_upgrade(data: bytes) -> bytes:
+    """A head without its offer to go on in another protocol, which a server may pass over (RFC 9110, 7.8).
 
-    Java's client makes that offer with every first request over plain HTTP (RFC 7540, 3.2).
+    The parser would lose the body behind it. Java's client offers HTTP/2 with every first request over plain
+    HTTP, browsers' scripts WebSockets.
     """
     end = data.find(END_OF_HEAD)
-    if end < 0 or H2C.search(data, 0, end) is None:
+    if end < 0 or UPGRADE.search(data, 0, end) is None:
         return data
-    return H2C.sub(rb"\1x-upgrade:\2", data[:end]) + data[end:]
+    return UPGRADE.sub(rb"\1x-\2", data[:end]) + data[end:]
 
 
 def head_bytes(data: bytes) -> int:
@@ -101,7 +102,7 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # cho
             self._refuse(TOO_LARGE)
             return
         answering = not idle and not self.cycle.more_body
-        super().data_received(without_h2c(data) if idle else data)
+        super().data_received(without_upgrade(data) if idle else data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._follow(len(data) if answering else 0)
             return

@@ -72,6 +72,7 @@ def config_of(
         server_header=False,
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=list(settings.forwarded_allow_ips),
+        ws="none",
         http=bounded_protocol(settings.header_timeout_s, settings.max_connections, refused),
         timeout_graceful_shutdown=settings.grace_s,  # type: ignore[arg-type] # any number will do
         timeout_keep_alive=KEEP_ALIVE_S,

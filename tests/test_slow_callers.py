@@ -183,15 +183,27 @@ def test_connections_beyond_the_bound_are_turned_away(listen):
         assert time.monotonic() < give_up
 
 
-@pytest.mark.parametrize("offer", [b"Upgrade: h2c", b"upgrade:h2c"])
-def test_an_offer_of_http_2_is_passed_over(listen, offer):
-    """Java's client makes it with a body behind it; the connection serves on in HTTP/1.1."""
+@pytest.mark.parametrize("offer", [b"Upgrade: h2c", b"upgrade:h2c", b"Upgrade: WebSocket", b"Upgrade: a, b"])
+def test_an_offer_of_another_protocol_is_passed_over(listen, offer):
+    """Java's client makes one with a body behind it; the connection serves on in HTTP/1.1."""
     head = HEAD.removesuffix(b"\r\n") % len(BODY)
     head += b"Connection: Upgrade, HTTP2-Settings\r\n" + offer + b"\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
     with connected(listen()) as caller:
         for _ in range(2):
             caller.sendall(head + BODY)
             assert caller.recv(10_000).startswith(b"HTTP/1.1 200")
+
+
+def test_a_websocket_is_refused_as_any_other_path(listen):
+    """Nothing here speaks its protocol: JSON with an id, and the connection goes on."""
+    offer = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    with connected(listen()) as caller:
+        for _ in range(2):
+            caller.sendall(b"GET /v1/live HTTP/1.1\r\nhost: x\r\n" + offer + b"\r\n")
+            answer = caller.recv(10_000)
+            assert answer.startswith(b"HTTP/1.1 404")
+            assert b"x-request-id" in answer
+            assert b'"error"' in answer
 
 
 def test_a_head_behind_a_request_that_is_answered_is_bounded_too(listen):
