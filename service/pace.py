@@ -22,7 +22,8 @@ def retry_after_s(wait_s: float) -> int:
 class Pace:
     """Moving averages of seconds per item and modality, of decoding (over `threads`) and of encoding.
 
-    What has begun and not ended counts with its age, so that the first slow inputs are noticed at once.
+    What has begun and not ended counts with its age, so that slow inputs are noticed at once. What is
+    prepared in an encoder's thread is part of encoding.
     """
 
     def __init__(self, batch_views: int, threads: int = 1, clock: Callable[[], float] = perf_counter) -> None:
@@ -85,12 +86,17 @@ class Pace:
                 if count:
                     at_most = min(count, rounds * self.batch_items(name))
                     encoding += at_most * self._encode_s.get(name, 0.0)
-                    decoding += count * self._decoding_s(name)
+                    decoding += self._decoding_s(name, count)
         return max(encoding, decoding / self.threads)
 
-    def _decoding_s(self, modality: str) -> float:
-        oldest = min(self._begun[modality], default=math.inf)
-        return max(self._decode_s.get(modality, 0.0), self._clock() - oldest)
+    def _decoding_s(self, modality: str, count: int) -> float:
+        """Of one thread for so many items; one that is stuck does not speak for those that are known."""
+        now = self._clock()
+        ages = [now - began for began in self._begun[modality]]
+        usual = self._decode_s.get(modality)
+        if usual is None:
+            return count * max(ages, default=0.0)
+        return count * usual + sum(max(0.0, age - usual) for age in ages)
 
     @staticmethod
     def _learn(averages: dict[str, float], modality: str, newest: float) -> None:

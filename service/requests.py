@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from index import filters
 from index.errors import FilterError
@@ -170,6 +171,23 @@ def too_many_files(most: int) -> LocatedError:
     return LocatedError(TooLargeError(message), FILE_FIELD)
 
 
+class WholeForm(MultiPartParser):
+    """Starlette's parser, which by itself leaves out a last file that breaks off, in silence."""
+
+    _ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def parse(self) -> FormData:
+        """Raises MultiPartException for a form that is broken or not whole."""
+        form = await super().parse()
+        if not self._ended:
+            await form.close()
+            raise MultiPartException("the form breaks off before its last boundary; a file may be missing")
+        return form
+
+
 async def read_upload(request: Request, most_files: int, most_bytes: int) -> Upload:
     """A multipart form with the field `file`, repeated as often as there are files.
 
@@ -180,11 +198,20 @@ async def read_upload(request: Request, most_files: int, most_bytes: int) -> Upl
         raise WrongTypeError(
             f"the body is {media_type_of(request)}; send multipart/form-data with the field `file`"
         )
-    form = request.form(max_files=most_files, max_fields=most_files, max_part_size=most_bytes)
     try:
-        async with form as read:
-            return await upload_of(read)
-    except HTTPException as error:
-        if error.detail.startswith("Too many"):
+        async with aclosing(request.stream()) as stream:
+            form = await WholeForm(
+                request.headers,
+                stream,
+                max_files=most_files,
+                max_fields=most_files,
+                max_part_size=most_bytes,
+            ).parse()
+    except MultiPartException as error:
+        if error.message.startswith("Too many"):
             raise too_many_files(most_files) from error
-        raise
+        raise HTTPException(400, error.message) from error
+    try:
+        return await upload_of(form)
+    finally:
+        await form.close()

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         default=False, description="put the encoders through torch.compile; needs a C++ compiler at the start"
     )
     threads: int | None = Field(
-        default=None, ge=1, description="processor threads of the encoders (default: all cores)"
+        default=None, ge=1, le=512, description="processor threads of the encoders (default: all cores)"
     )
     data_dir: Path = Field(default=Path("data"), description="folder of the collections (made if absent)")
     gallery: bool = Field(

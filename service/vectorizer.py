@@ -180,7 +180,7 @@ class Vectorizer:
         """Those that the encoder's threads tokenize by the way; long ones prepared. Raises LocatedError."""
         if self.batcher.lanes > 1 and are_short(texts):
             contents = (cast("Text | Tokens", part.content) for part in texts)
-            return [Reading("text", partial(self._prepare, each, self.limits)) for each in contents]
+            return [Reading("text", partial(self._views, each, self.limits)) for each in contents]
         return await self._prepared(texts)
 
     async def _prepared(self, texts: Sequence[Part]) -> list[Views]:
@@ -223,7 +223,7 @@ class Vectorizer:
     async def _encode_light(self, content: Encodable, *, normalize: bool) -> Embedded:
         """Raises MediaTooLargeError where it is not as light as it looked."""
         modality = modality_of(content)
-        prepare = partial(self._prepare, content, light(self.limits))
+        prepare = partial(self._views, content, light(self.limits))
         reading = Reading(modality, prepare, self.batcher.pace.views(modality))
         [outcome] = await self._encoded(modality, [reading], normalize=normalize)
         if isinstance(outcome, BaseException):
@@ -283,8 +283,12 @@ class Vectorizer:
         return items
 
     def _prepare(self, content: Encodable, limits: Limits) -> Views:
+        with self.batcher.pace.decoding(modality_of(content)):
+            return self._views(content, limits)
+
+    def _views(self, content: Encodable, limits: Limits) -> Views:
         modality = modality_of(content)
-        with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
+        with self.batcher.metrics.decoding(modality):
             sample = self._sample(content, limits)
             charge(sample)
             return self.embedder.prepare(modality, sample)

@@ -14,7 +14,7 @@ def _to_number(name: str, value: object) -> float:
     number = math.nan
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         with contextlib.suppress(ValueError, OverflowError):
-            number = float(value)
+            number = math.nan if isinstance(value, str) and "_" in value else float(value)
     if not math.isfinite(number):
         raise ParameterError(f"{name} has to be a finite number, not {value!r}")
     return number
