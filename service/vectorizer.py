@@ -17,15 +17,14 @@ import numpy as np
 from models.embedder import Embedder, Views
 from models.errors import MediaTooLargeError, ParameterError
 from models.media.limits import Limits
-from models.samples import TextSample
-from models.segments import Cutting, Prepared, Span, prepared, spans_of
-from service.access.metering import charge
+from models.segments import Cutting, Prepared
 from service.base64_media import ACCEPTED
 from service.batch import Vector
 from service.batcher import Batcher
 from service.decoders import Decoders
 from service.errors import LocatedError, UnusableValueError
 from service.parts import Content, Fused, Media, Part, Ready, Remote, Stored, Text, Tokens, leaves
+from service.preparation import Encodable, Preparation, modality_of
 from service.readings import Reading, are_short, light, looks_light, read
 from service.recordings import EmbeddedSegment, Room, Turn, group_of
 from service.tracing import span
@@ -33,7 +32,6 @@ from service.tracing import span
 # A blend shorter than this share of its weights has no direction worth searching.
 SHORTEST_BLEND = 1e-5
 LARGEST_NUMBER = 1e38
-Encodable: TypeAlias = Text | Tokens | Media
 T = TypeVar("T")
 
 
@@ -52,10 +50,6 @@ Lookup: TypeAlias = Callable[[str], Awaitable[Embedded]]
 
 async def no_lookup(_: str) -> Embedded:
     raise ParameterError("`id` names a stored item, which only the query of a search can do")
-
-
-def modality_of(content: Encodable) -> str:
-    return content.modality if isinstance(content, Media) else "text"
 
 
 def unit(vector: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -102,6 +96,7 @@ class Vectorizer:
         self.batcher = batcher
         self.decoders = decoders
         self.limits = limits
+        self.preparation = Preparation(embedder, batcher.metrics, batcher.pace)
         self.decode_in_lanes = decode_in_lanes
         # One each: a sentence does not stand behind a collection's worth of pictures.
         self._in_flight = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(in_flight))
@@ -180,7 +175,9 @@ class Vectorizer:
         """Those that the encoder's threads tokenize by the way; long ones prepared. Raises LocatedError."""
         if self.batcher.lanes > 1 and are_short(texts):
             contents = (cast("Text | Tokens", part.content) for part in texts)
-            return [Reading("text", partial(self._views, each, self.limits)) for each in contents]
+            return [
+                Reading("text", partial(self.preparation.by_the_way, each, self.limits)) for each in contents
+            ]
         return await self._prepared(texts)
 
     async def _prepared(self, texts: Sequence[Part]) -> list[Views]:
@@ -216,14 +213,15 @@ class Vectorizer:
             loop = asyncio.get_running_loop()
             run = copy_context().run
             with span("decode", modality=modality):
-                views = await loop.run_in_executor(threads, run, self._prepare, content, self.limits)
+                work = self.preparation.views
+                views = await loop.run_in_executor(threads, run, work, content, self.limits)
             vector = await self.batcher.submit(modality, views, normalize=normalize)
         return Embedded(vector, modality, tuple(views.notes), views.tokens)
 
     async def _encode_light(self, content: Encodable, *, normalize: bool) -> Embedded:
         """Raises MediaTooLargeError where it is not as light as it looked."""
         modality = modality_of(content)
-        prepare = partial(self._views, content, light(self.limits))
+        prepare = partial(self.preparation.by_the_way, content, light(self.limits))
         reading = Reading(modality, prepare, self.batcher.pace.views(modality))
         [outcome] = await self._encoded(modality, [reading], normalize=normalize)
         if isinstance(outcome, BaseException):
@@ -241,7 +239,7 @@ class Vectorizer:
             async with self._in_flight[modality]:
                 with span("decode", modality=modality):
                     views, spans, segments = await self._in_decoder(
-                        self._prepare_recording, content, cutting, turn
+                        self.preparation.recording, content, self.limits, cutting, turn
                     )
                 vector = await self.batcher.submit(modality, views)
             whole = Embedded(vector, modality, tuple(views.notes), views.tokens)
@@ -249,7 +247,7 @@ class Vectorizer:
                 return whole, []
             if segments is None:
                 await turn.wait()
-                segments = await self._in_decoder(self._segments, content, spans)
+                segments = await self._in_decoder(self.preparation.segments, content, self.limits, spans)
             return whole, await self._encode_segments(modality, segments)
         finally:
             turn.leave()
@@ -277,49 +275,10 @@ class Vectorizer:
                 break
             try:
                 with span("decode", modality="text"):
-                    items.append(self._prepare(cast("Text | Tokens", part.content), self.limits))
+                    items.append(self.preparation.views(cast("Text | Tokens", part.content), self.limits))
             except Exception as error:
                 raise LocatedError(error, part.where) from error
         return items
-
-    def _prepare(self, content: Encodable, limits: Limits) -> Views:
-        with self.batcher.pace.decoding(modality_of(content)):
-            return self._views(content, limits)
-
-    def _views(self, content: Encodable, limits: Limits) -> Views:
-        modality = modality_of(content)
-        with self.batcher.metrics.decoding(modality):
-            sample = self._sample(content, limits)
-            charge(sample)
-            return self.embedder.prepare(modality, sample)
-
-    def _prepare_recording(
-        self, content: Media, cutting: Cutting, turn: Turn
-    ) -> tuple[Views, Sequence[Span], Iterable[Prepared] | None]:
-        """The views of the whole, where its segments lie, and they; None where they have to wait."""
-        modality = content.modality
-        with self.batcher.metrics.decoding(modality), self.batcher.pace.decoding(modality):
-            sample = self._sample(content, self.limits)
-            charge(sample)
-            views = self.embedder.prepare(modality, sample)
-            spans = spans_of(sample, cutting)
-            if not spans or not turn.enter():
-                return views, spans, None
-            return views, spans, prepared(self.embedder.tower(modality).prepare, sample, spans)
-
-    def _segments(self, content: Media, spans: Sequence[Span]) -> Iterable[Prepared]:
-        return prepared(
-            self.embedder.tower(content.modality).prepare, self._sample(content, self.limits), spans
-        )
-
-    def _sample(self, content: Encodable, limits: Limits) -> Any:
-        if isinstance(content, Tokens):
-            sample: Any = TextSample(tokens=content.ids)
-        elif isinstance(content, Text):
-            sample = self.embedder.decode("text", content.text.encode(), limits=limits)
-        else:
-            sample = self.embedder.decode(content.modality, content.data, limits=limits, **content.params)
-        return sample
 
     def _ready(self, content: Ready, *, normalize: bool) -> Vector:
         if len(content.vector) != self.embedder.dim:

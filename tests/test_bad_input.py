@@ -37,22 +37,6 @@ def posted(url, content, media_type="application/json"):
     return {"url": url, "content": content, "headers": {"content-type": media_type}}
 
 
-def form_of(*pieces):
-    """A form's parts with their heads, each behind a boundary; the last one may be anything."""
-    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
-    return b"\r\n".join(head + piece for piece in pieces)
-
-
-CUT = {
-    "in its second file": form_of(files.png(), files.png()[:60]),
-    "behind its second file": form_of(files.png(), files.png()),
-    "in a boundary": form_of(files.png()) + b"\r\n--x",
-    "behind a boundary that is not the last": form_of(files.png()) + b"\r\n--x\r\n",
-    "in a head": form_of(files.png()) + b"\r\n--x\r\nContent-Dispo",
-    "in its only file": form_of(files.png()[:60]),
-}
-
-
 def chunks_of_100_mb():
     for _ in range(100):
         yield bytes(1_000_000)
@@ -206,15 +190,6 @@ CASES = {
     ),
     "an unknown form field": (upload("image", files.png(), colour="red"), 400, ["colour", "normalize"]),
     "a broken form": (posted(f"{EMBEDDINGS}/image", b"--x", "multipart/form-data"), 400, ["boundary"]),
-    **{
-        f"a form that breaks off {where}{into}": (
-            posted(url, content, "multipart/form-data; boundary=x"),
-            400,
-            ["last boundary"],
-        )
-        for where, content in CUT.items()
-        for into, url in (("", f"{EMBEDDINGS}/image"), (", of items", "{collection}/items"))
-    },
     "a number with an underscore": (
         upload("imu", files.imu_csv(), sample_rate="5_0"),
         400,
