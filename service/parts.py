@@ -118,7 +118,8 @@ def content_key(value: Mapping[str, Any], grammar: Grammar) -> str:
     keys = [key for key in grammar.content_keys if key in value]
     if len(keys) == 1:
         return keys[0]
-    found = f"both {' and '.join(keys)}" if keys else f"only {', '.join(map(repr, value)) or 'nothing'}"
+    others = f"only {', '.join(map(repr, value))}" if value else "nothing"
+    found = f"both {' and '.join(keys)}" if keys else others
     raise ParameterError(f"a part has exactly one of {', '.join(grammar.content_keys)}; this one has {found}")
 
 

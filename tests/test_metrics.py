@@ -66,10 +66,12 @@ def test_requests_are_counted_by_the_pattern_of_their_path(client):
     client.put("/v1/collections/two", json={})
     client.get("/nowhere")
     client.get("/elsewhere")
+    client.head("/v1/collections/one")
     told = figures(client)
     pattern = '{method="PUT",route="/v1/collections/{name}",status="201"}'
     assert told["sensorium_requests_total" + pattern] == 2
     assert told['sensorium_requests_total{method="GET",route="none",status="404"}'] == 2
+    assert told['sensorium_requests_total{method="HEAD",route="/v1/collections/{name}",status="200"}'] == 1
     assert not any("/v1/collections/one" in name for name in told)
 
 
