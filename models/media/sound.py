@@ -32,6 +32,7 @@ BLOCK_SAMPLES = 65_536
 FLAC_TOTAL_SAMPLES = slice(21, 26)
 # Samples in a frame of HE-AAC, the longest of the common codecs.
 LONGEST_FRAME = 2048
+MANY_CHANNELS = 8
 
 # libav prints to stderr what it finds wrong; the exceptions say it already.
 av.logging.set_level(av.logging.PANIC)
@@ -65,6 +66,29 @@ def _open_soundfile(data: bytes) -> Iterator[Sound]:
         yield Sound(int(file.samplerate), int(file.channels), int(file.frames), _soundfile_blocks(file))
 
 
+def _merged(frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+    """Frames of BLOCK_SAMPLES or a little more, each in one format.
+
+    To convert every frame of an MP3 by itself takes longer than to decode it. Frames of MANY_CHANNELS pass as
+    they are: PyAV's tables of planes end there.
+    """
+    fifo, form = av.AudioFifo(), None
+    for frame in frames:
+        before, form = form, (frame.layout.name, frame.format.name, frame.sample_rate)
+        full = form != before or fifo.samples >= BLOCK_SAMPLES
+        if full and (merged := fifo.read()) is not None:
+            yield merged
+        if frame.layout.nb_channels >= MANY_CHANNELS:
+            yield frame
+            continue
+        if form != before:
+            fifo = av.AudioFifo()
+        frame.pts = None  # gaps in time are no matter here
+        fifo.write(frame)
+    if (merged := fifo.read()) is not None:
+        yield merged
+
+
 def _interleave(frames: Iterable[av.AudioFrame], rate: int) -> Iterator[Float32]:
     """Frames of any sample format as blocks, by libav's own conversion.
 
@@ -72,7 +96,7 @@ def _interleave(frames: Iterable[av.AudioFrame], rate: int) -> Iterator[Float32]
     their end, and the process dies.
     """
     layout, resampler = None, None
-    for frame in frames:
+    for frame in _merged(frames):
         if frame.sample_rate != rate:
             raise MediaError("the sound changes its sampling rate midway")
         if resampler is None or (frame.layout.name, frame.format.name) != layout:
@@ -90,20 +114,6 @@ def _without_padding(blocks: Iterator[Float32], claimed: int) -> Iterator[Float3
         count += len(block)
         excess = count - claimed if claimed else 0
         yield block[: len(block) - excess] if 0 < excess < min(len(block), LONGEST_FRAME) else block
-
-
-def _larger(blocks: Iterator[Float32]) -> Iterator[Float32]:
-    """Blocks of BLOCK_SAMPLES or a little more: calls for each frame of an MP3 cost more than its samples."""
-    held: list[Float32] = []
-    count = 0
-    for block in blocks:
-        held.append(block)
-        count += len(block)
-        if count >= BLOCK_SAMPLES:
-            yield np.concatenate(held)
-            held, count = [], 0
-    if held:
-        yield np.concatenate(held)
 
 
 def open_container(data: bytes, found: str) -> InputContainer:
@@ -127,7 +137,7 @@ def _open_libav(data: bytes, found: str) -> Iterator[Sound]:
         blocks = _interleave(chain([first], frames), rate)
         if found == formats.MP4:
             blocks = _without_padding(blocks, claimed)
-        yield Sound(rate, first.layout.nb_channels, claimed, _larger(blocks))
+        yield Sound(rate, first.layout.nb_channels, claimed, blocks)
 
 
 def _lengthless_flac(data: bytes, found: str) -> bool:
