@@ -1,16 +1,19 @@
 """Sounds: bytes -> AudioSample, mono float32 at 16 kHz."""
 
+import io
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 from torchaudio.functional import resample
 
 from models.errors import MediaError, MediaTooLargeError, UnsupportedMediaError
-from models.media import resampling
+from models.media import formats, resampling
 from models.media.limits import Limits
+from models.media.sound import BLOCK_SAMPLES, LIBAV_NAMES, LONGEST_FRAME, open_sound
 from models.modalities import decode
 from tests import media_files as make
 
@@ -224,3 +227,18 @@ def test_clips_are_handed_on():
 def test_silence_is_a_sound():
     """All-zero samples decode to zeros."""
     assert not decode("audio", make.wav_of(np.zeros(1600, np.float32))).waveform.any()
+
+
+@pytest.mark.parametrize("make_file", [make.mp3, make.m4a, make.aac])
+def test_frames_that_are_converted_together_keep_their_samples(make_file):
+    """Eight seconds, several blocks: every sample that libav decodes frame by frame, in order."""
+    data = make_file(8.0)
+    found = formats.recognise(data)
+    with open_sound(data, found) as sound:
+        got = np.concatenate(list(sound.blocks))
+    with av.open(io.BytesIO(data), format=LIBAV_NAMES[found]) as container:
+        frames = [frame.to_ndarray()[0] for frame in container.decode(container.streams.audio[0])]
+    wanted = np.concatenate(frames)
+    assert len(wanted) > 4 * BLOCK_SAMPLES
+    assert 0 <= len(wanted) - len(got) < LONGEST_FRAME  # MP4 tells where its padding begins
+    assert np.array_equal(got[:, 0], wanted[: len(got)])
