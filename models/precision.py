@@ -34,10 +34,6 @@ PACKED: Mapping[str, tuple[Packed, tuple[str, ...]]] = MappingProxyType(
         "int8": (Int8Linear, NATIVE_INT8),
     }
 )
-# Numbers that go through a transformer's block together, in int8 (True) those of a picture in ViT-H at most:
-# four times as many, in float32, are what a layer in it hands to the next, and of over 32 MB the C library
-# fetches every page from the system anew.
-TOGETHER: Mapping[bool, int] = MappingProxyType({False: 1_320_000, True: 330_000})
 ON_CPU = ("fp32", "bf16", "int8")
 ON_GPU = ("fp32", "bf16", "fp16")
 
@@ -122,7 +118,7 @@ def _fit_parts(
             continue
         _fit_parts(part, place, packed, fill, cast)
         if packed is not None and isinstance(part, Stack) and not isinstance(whole, SideBySide):
-            setattr(whole, name, SideBySide(part, TOGETHER[packed is Int8Linear]))
+            setattr(whole, name, SideBySide(part, packed.together))
         elif not list(part.children()):
             cast(part)
 

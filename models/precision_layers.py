@@ -49,9 +49,14 @@ class Linear(nn.Linear):
 
 
 class PackedLinear(Packed):
-    """A Linear in `dtype` on a CPU, summed in float32; gives `dtype`."""
+    """A Linear in `dtype` on a CPU, summed in float32; gives `dtype`.
+
+    `together`: most numbers that go through a transformer's block at once. Four times as many, in float32, are
+    what a layer in it hands to the next, and of over 32 MB the C library fetches every page anew.
+    """
 
     dtype: torch.dtype
+    together = 1_320_000
 
     def __init__(self, linear: Linear) -> None:
         # As the kernels are: torch.compile's.
@@ -104,8 +109,11 @@ class Int8Linear(nn.Module):
     Where bfloat16 will do (`halved`) and the processor multiplies it, it gives that.
     Activations are rounded to 8 bits over the range of their own item, or row where these are uneven or few,
     so that a vector does not depend on its neighbours in the batch (torch.ao's dynamic quantisation, whose
-    range is that of the whole batch, would make it).
+    range is that of the whole batch, would make it). `together`: of so many numbers an item goes alone, in
+    ViT-H a picture.
     """
+
+    together = 330_000
 
     def __init__(self, linear: Linear) -> None:
         super().__init__()

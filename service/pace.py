@@ -90,13 +90,14 @@ class Pace:
         return max(encoding, decoding / self.threads)
 
     def _decoding_s(self, modality: str, count: int) -> float:
-        """Of one thread for so many items; one that is stuck does not speak for those that are known."""
+        """Of one thread for so many items; of a known kind one that is stuck does not speak for all."""
         now = self._clock()
         ages = [now - began for began in self._begun[modality]]
         usual = self._decode_s.get(modality)
         if usual is None:
             return count * max(ages, default=0.0)
-        return count * usual + sum(max(0.0, age - usual) for age in ages)
+        each = max(usual, min(ages)) if len(ages) >= self.threads else usual
+        return count * each + sum(max(0.0, age - each) for age in ages)
 
     @staticmethod
     def _learn(averages: dict[str, float], modality: str, newest: float) -> None:

@@ -53,12 +53,16 @@ def test_what_still_runs_counts_with_its_age():
 
 
 def test_one_that_is_stuck_does_not_speak_for_all():
-    """Texts usually take a millisecond: one that hangs for 30 s keeps its own thread busy, not 600 others."""
+    """Texts usually take a millisecond: one that hangs for 30 s keeps its own thread busy,
+    not 600 others; where every thread hangs, they will take as long."""
     clock = Clock()
     pace = measured(clock, decode={"text": 0.001}, threads=2)
     with pace.decoding("text"):
         clock.now += 30
         assert pace.wait_s("text", {"text": 600}) == pytest.approx((600 * 0.001 + 30) / 2, abs=0.01)
+        with pace.decoding("text"):
+            clock.now += 2
+            assert pace.wait_s("text", {"text": 600}) == pytest.approx((600 * 2 + 30) / 2, abs=0.01)
 
 
 def test_who_would_wait_too_long_is_told_when_to_come_back():

@@ -15,6 +15,7 @@ from models.precision import PACKED, fit, precisions, resolve
 from models.precision_attention import TILE, by_products, fused
 from models.precision_layers import MANY_ROWS, Bf16Linear, Int8Linear, Linear
 from models.small.assemble import TAKES
+from service.settings import Settings
 from tests import reference_weights
 from tests.test_small import ordinary
 
@@ -189,6 +190,13 @@ def test_threads_are_set_once_at_loading():
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_more_threads_than_processors_have_are_refused():
+    """A hundred thousand would neither serve nor end."""
+    assert Settings(threads=512).threads == 512
+    with pytest.raises(ValueError, match="less than or equal to 512"):
+        Settings(threads=100_000)
 
 
 def test_fewer_bits_need_less_memory():
