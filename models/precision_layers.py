@@ -51,8 +51,8 @@ class Linear(nn.Linear):
 class PackedLinear(Packed):
     """A Linear in `dtype` on a CPU, summed in float32; gives `dtype`.
 
-    `together`: most numbers that go through a transformer's block at once. Four times as many, in float32, are
-    what a layer in it hands to the next, and of over 32 MB the C library fetches every page anew.
+    `together`: most numbers that go through a transformer's block at once. Four times as many, in float32,
+    are what a layer in it hands to the next, and of over 32 MB the C library fetches every page anew.
     """
 
     dtype: torch.dtype
