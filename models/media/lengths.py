@@ -10,6 +10,7 @@ from typing import Literal
 
 from models.errors import MediaError
 from models.media import formats
+from models.media.mp3_frames import id3_bytes
 
 # Written as a size by programs that stream and cannot go back: "until the end".
 STREAMED_RIFF_SIZE = 0x7FFFF000
@@ -57,11 +58,7 @@ def _ogg(data: bytes) -> bool:
 
 def _mp3(data: bytes) -> bool:
     """By the byte count of a Xing or Info frame, where an encoder has left one."""
-    start = 0
-    if data.startswith(b"ID3") and len(data) > 10:
-        start = 10 + sum(
-            (byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True)
-        )
+    start = id3_bytes(data)
     mark = max(data.find(b"Xing", start, start + 64), data.find(b"Info", start, start + 64))
     if start >= len(data) or mark < 0 or mark + 16 > len(data):
         return start >= len(data)

@@ -2,17 +2,22 @@
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import torch
-from torchaudio.functional import resample
+from torch.nn import functional
+from torchaudio.transforms import Resample
 
+from models.recording import scripted
 from models.samples import AUDIO_RATE_HZ, Float32
 
 # torchaudio builds a filter of new x old values (rates without their common divisor). A rate that shares
 # hardly a divisor with 16 kHz would take gigabytes; it is rounded to the next multiple of this.
 LARGEST_FILTER = 20_000_000
 ROUNDED_RATE_HZ = 25
+# To calculate a filter takes as long as to apply it to some seconds; those of the usual rates are kept.
+LARGEST_KEPT, MOST_KEPT = 300_000, 16
 CHUNK_S = 60
 # More input on each side of a chunk than the filter reaches: 6 zero crossings of the lower rate, doubled.
 MARGIN_PERIODS = 16
@@ -28,6 +33,29 @@ def _usable_rate(rate: int) -> int:
     if old * new <= LARGEST_FILTER:
         return rate
     return round(rate / ROUNDED_RATE_HZ) * ROUNDED_RATE_HZ
+
+
+def _filters(old: int, new: int) -> torch.Tensor:
+    """One for each of the `new` outputs of `old` inputs, float32 (new, 1, size)."""
+    kernel: torch.Tensor = Resample(old, new, dtype=torch.float32).kernel
+    return kernel
+
+
+_kept_filters = lru_cache(MOST_KEPT)(_filters)
+
+
+def convolved(signal: torch.Tensor, filters: torch.Tensor, old: int) -> torch.Tensor:
+    """(T,), (new, 1, size) -> the outputs in order, `new` for every `old` inputs and for silence behind."""
+    size = filters.shape[2]
+    reach = (size - old) // 2
+    padded = functional.pad(signal[None], [reach, reach + old])
+    if size < 2 * old:  # windows that overlap little are sooner copied for one product
+        return (padded[0].unfold(0, size, old) @ filters[:, 0].t()).flatten()
+    return functional.conv1d(padded[None], filters, stride=old)[0].t().flatten()
+
+
+# In one call, for which Python's lock is waited for once (models/recording.py).
+recorded_convolved = scripted(convolved)
 
 
 class Resampler:
@@ -75,9 +103,9 @@ class Resampler:
 
     def _resampled(self, signal: Float32, count: int) -> Float32:
         """`count` input samples from `_before` on, with what surrounds them."""
-        piece = resample(
-            torch.from_numpy(signal[: self._before + self._step + self._margin]), self.old, self.new
-        )
+        near = torch.from_numpy(signal[: self._before + self._step + self._margin])
+        filters = _kept_filters if self.old * self.new <= LARGEST_KEPT else _filters
+        piece = recorded_convolved(near, filters(self.old, self.new), self.old)
         skipped = self._before // self.old * self.new
         wanted: Float32 = piece[skipped : skipped + math.ceil(count * self.new / self.old)].numpy()
         return wanted

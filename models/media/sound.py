@@ -17,6 +17,7 @@ from av.container import InputContainer
 from models.errors import MediaError, UnsupportedMediaError
 from models.media import formats
 from models.media.lengths import truncated
+from models.media.mp3 import BLOCK_SAMPLES, PlainMP3, plain_mp3
 from models.samples import Float32
 
 SOUNDFILE_FORMATS = (formats.WAV, formats.FLAC, formats.OGG)
@@ -28,7 +29,6 @@ LIBAV_NAMES = {
     formats.MP4: "mp4",
     formats.MATROSKA: "matroska",
 }
-BLOCK_SAMPLES = 65_536
 FLAC_TOTAL_SAMPLES = slice(21, 26)
 # Samples in a frame of HE-AAC, the longest of the common codecs.
 LONGEST_FRAME = 2048
@@ -140,6 +140,21 @@ def _open_libav(data: bytes, found: str) -> Iterator[Sound]:
         yield Sound(rate, first.layout.nb_channels, claimed, blocks)
 
 
+@contextmanager
+def _open_plain(mp3: PlainMP3) -> Iterator[Sound]:
+    """Decoded at once when its first block is wanted; what is damaged inside frame by frame, to tell how."""
+
+    def blocks() -> Iterator[Float32]:
+        decoded = mp3.blocks()
+        if decoded is not None:
+            yield from decoded
+            return
+        with _open_libav(mp3.data, formats.MP3) as sound:
+            yield from sound.blocks
+
+    yield Sound(mp3.rate, mp3.channels, mp3.samples, blocks())
+
+
 def _lengthless_flac(data: bytes, found: str) -> bool:
     """A FLAC whose encoder did not know the number of samples, which libsndfile cannot read in blocks."""
     return found == formats.FLAC and int.from_bytes(data[FLAC_TOTAL_SAMPLES], "big") % (1 << 36) == 0
@@ -147,6 +162,9 @@ def _lengthless_flac(data: bytes, found: str) -> bool:
 
 def open_sound(data: bytes, found: str) -> AbstractContextManager[Sound]:
     """A file of format `found`; of several sound tracks the first."""
+    plain = plain_mp3(data) if found == formats.MP3 else None
+    if plain is not None:
+        return _open_plain(plain)
     if found in SOUNDFILE_FORMATS and not _lengthless_flac(data, found):
         return _open_soundfile(data)
     return _open_libav(data, found)
