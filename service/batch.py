@@ -6,6 +6,7 @@ import asyncio
 import math
 import traceback
 from collections import Counter, OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Protocol, TypeAlias
@@ -83,6 +84,11 @@ def settle(job: Job, outcome: Vector | Exception) -> None:
         fail(job, outcome)
     else:
         deliver(job, outcome)
+
+
+def settle_all(jobs: Sequence[Job], outcomes: Sequence[Vector | Exception]) -> None:
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        settle(job, outcome)
 
 
 def out_of_memory(error: Exception) -> bool:

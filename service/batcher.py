@@ -1,9 +1,9 @@
 """A batcher without a clock: while batches are in the encoder, the next one fills.
 
-One task gives batches to as many threads as there are lanes. Whatever happens to any of them, every caller
-gets an answer. A batch that fails is tried again item by item; where every item fails, so does perhaps the
-encoder, and a known-good sample decides. An encoder that fails with that too is left alone, and asked with
-it again from time to time.
+One task begins lanes, each in a thread that goes on as long as there is something for it. Whatever happens
+to any of them, every caller gets an answer. A batch that fails is tried again item by item; where every item
+fails, so does perhaps the encoder, and a known-good sample decides. An encoder that fails with that too is
+left alone, and asked with it again from time to time.
 """
 
 from __future__ import annotations
@@ -14,37 +14,23 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from time import perf_counter
 from typing import TypeAlias
-
-import numpy as np
 
 from models.embedder import Views
 from service import tracing
 from service.admission import Admission
-from service.batch import (
-    Item,
-    Job,
-    Key,
-    Queues,
-    Vector,
-    fail,
-    for_caller,
-    prepared,
-    settle,
-    untied,
-    views_in,
-)
+from service.attempts import Attempts, Divide, Encode
+from service.batch import Item, Job, Vector, fail, for_caller, settle, settle_all, untied
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.pace import Pace
+from service.schedule import Batch, Schedule
 
 log = logging.getLogger(__name__)
 
-Encode: TypeAlias = Callable[[str, Sequence[Views], bool], Vector]
 Probe: TypeAlias = Callable[[str], Views]
-Divide: TypeAlias = Callable[[int], None]
 
 STOPPED = "the encoders have stopped; the server has to be restarted"
 # A task that dies is begun anew; one that dies this often within this time is left dead.
@@ -53,8 +39,16 @@ DEATHS_WITHIN_S = 60.0
 # Between two attempts with an encoder that fails; the pause doubles up to the longest.
 FIRST_PROBE_S = 0.5
 LONGEST_PROBE_S = 30.0
-# The share of a batch that is worth a further lane: smaller ones cost more an item than they gain.
-WORTH = 0.5
+
+
+async def outcomes_of(futures: Sequence[asyncio.Future[Vector]]) -> list[Vector | BaseException]:
+    """What each of them gives or raises; for a lone one without the cost of gathering."""
+    if len(futures) != 1:
+        return await asyncio.gather(*futures, return_exceptions=True)
+    try:
+        return [await futures[0]]
+    except Exception as error:  # noqa: BLE001 - its caller is told
+        return [error]
 
 
 class Batcher:
@@ -80,18 +74,17 @@ class Batcher:
         lanes: int = 1,
         divide: Divide = lambda _: None,
     ) -> None:
-        self.encode = encode
         self.metrics = metrics or Metrics()
         self.lanes = lanes
-        self.divide = divide
         self.pace = Pace(batch_views, decode_threads)
+        self.attempts = Attempts(encode, divide, self.metrics, self.pace)
         self.ailing: dict[str, Exception] = {}
         self._admission = Admission(self.pace, queue_limit, max_wait_s, lanes)
         self._probe = probe
-        self._queues = Queues(batch_views)
-        self._running: list[tuple[Key, list[Job]]] = []
+        self._schedule = Schedule(batch_views, lanes)
         self._changed = asyncio.Event()
-        self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
+        # One more to try ailing encoders again, while the lanes are busy with others.
+        self._threads = ThreadPoolExecutor(lanes + 1, thread_name_prefix="encoder")
         self._task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._closed = False
@@ -99,6 +92,7 @@ class Batcher:
 
     def start(self) -> None:
         """Begin to encode; to be called in the event loop that will submit."""
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._work(), name="batcher")
         self._task.add_done_callback(self._ended)
 
@@ -140,12 +134,10 @@ class Batcher:
             raise NotReadyError(STOPPED)
         if modality in self.ailing:
             raise self._refusal(modality)
-        loop = asyncio.get_running_loop()
-        jobs = [Job(item, loop.create_future()) for item in items]
-        for job in jobs:
-            self._queues.put((modality, normalize), job)
-        self._changed.set()
-        outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+        jobs = [Job(item, self._loop.create_future()) for item in items]
+        if self._schedule.put((modality, normalize), jobs):
+            self._changed.set()
+        outcomes = await outcomes_of([job.future for job in jobs])
         for job in jobs:
             # No batch ever took it: the encoders have stopped, or fail with everything.
             if math.isinf(job.taken):
@@ -169,107 +161,77 @@ class Batcher:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                while (key := self._next()) is not None:
-                    batch = self._queues.take(key)
-                    if batch:
-                        self._running.append((key, batch))
-                        lanes.create_task(self._serve(key, batch))
+                while (batch := self._schedule.begin()) is not None:
+                    lanes.create_task(self._lane(batch))
 
-    def _next(self) -> Key | None:
-        """Whose batch to begin: a free lane takes what has no other, and of the rest what is worth it."""
-        if len(self._running) >= self.lanes:
-            return None
-        busy = {modality for (modality, _), _ in self._running}
-        waiting = self._queues.keys()
-        return next((key for key in waiting if key[0] not in busy or self._queues.fills(key, WORTH)), None)
+    async def _lane(self, batch: Batch) -> None:
+        await self._loop.run_in_executor(self._threads, self._go_on, batch)
 
-    async def _serve(self, key: Key, batch: list[Job]) -> None:
-        for job in batch:
+    def _go_on(self, batch: Batch | None) -> None:
+        """In a thread: the batch, and what comes after it as long as there is something for the lane."""
+        while batch is not None:
+            self._do(batch)
+            batch = self._schedule.follow(batch)
+
+    def _do(self, batch: Batch) -> None:
+        modality = batch.key[0]
+        for job in batch.jobs:
             job.taken = perf_counter()
-            self.metrics.waited(key[0], job.taken - job.since)
-        await self._encode_batch(key, batch)
-        self._running.remove((key, batch))
-        self._changed.set()
-
-    async def _encode_batch(self, key: Key, batch: list[Job]) -> None:
-        outcomes = await self._attempt(key, [job.item for job in batch])
-        if isinstance(outcomes, Exception):
-            extra = {"modality": key[0], "error": type(outcomes).__name__}
-            log.error("a batch failed; its items are tried one by one", exc_info=outcomes, extra=extra)
-            await self._encode_one_by_one(key, batch)
+            self.metrics.waited(modality, job.taken - job.since)
+        outcomes = self.attempts.of(batch.key, [job.item for job in batch.jobs], batch.sharing)
+        if not isinstance(outcomes, Exception):
+            self._tell(settle_all, batch.jobs, outcomes)
             return
-        for job, outcome in zip(batch, outcomes, strict=True):
-            settle(job, outcome)
+        extra = {"modality": modality, "error": type(outcomes).__name__}
+        log.error("a batch failed; its items are tried one by one", exc_info=outcomes, extra=extra)
+        self._do_one_by_one(batch)
 
-    async def _encode_one_by_one(self, key: Key, batch: list[Job]) -> None:
-        failed = 0
-        for job in batch:
-            outcomes = await self._attempt(key, [job.item])
+    def _do_one_by_one(self, batch: Batch) -> None:
+        """Those whose callers still wait."""
+        failed = passed = 0
+        for job in batch.jobs:
+            if job.future.done():
+                continue
+            outcomes = self.attempts.of(batch.key, [job.item], batch.sharing)
             if isinstance(outcomes, Exception):
                 failed += 1
-                fail(job, for_caller(outcomes, key[0]))
+                self._tell(fail, job, for_caller(outcomes, batch.key[0]))
             else:
-                settle(job, outcomes[0])
-        if failed == len(batch):
-            await self._examine(key[0])
+                passed += 1
+                self._tell(settle, job, outcomes[0])
+        if failed and not passed:
+            self._examine(batch.key[0])
 
-    async def _attempt(self, key: Key, items: Sequence[Item]) -> list[Vector | Exception] | Exception:
-        """The outcomes, or the error as a value: in an open `except` the failed batch keeps its memory."""
-        try:
-            return await self._call(key, items)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a panic of compiled code derives from no Exception
-            return untied(error)
+    def _tell(self, call: Callable[..., None], *words: object) -> None:
+        """From a thread to the event loop; where that has ended nobody waits any more."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *words)
 
-    async def _call(self, key: Key, items: Sequence[Item]) -> list[Vector | Exception]:
-        """For each item its vector, or what its preparing raised. Raises what the encoder raises."""
-        loop = asyncio.get_running_loop()
-        with self.pace.encoding(key[0], len(items), lambda: sum(map(views_in, items))):
-            return await loop.run_in_executor(self._threads, self._in_lane, self._sharing(key), key, items)
+    def _examine(self, modality: str) -> None:
+        """No item of a batch has passed: a known-good sample tells whether the encoder is to blame."""
+        error = self._probed(modality)
+        if error is not None:
+            self._tell(self._give_up, modality, error, self._schedule.drop(modality))
 
-    def _sharing(self, key: Key) -> int:
-        """Among how many lanes the processors are to be divided: all, where there is or comes a second."""
-        alone = len(self._running) <= 1 and not self._queues.fills(key, WORTH)
-        return 1 if alone else self.lanes
-
-    def _in_lane(self, sharing: int, key: Key, items: Sequence[Item]) -> list[Vector | Exception]:
-        self.divide(sharing)
-        ready = [prepared(item) for item in items]
-        views = [each for each in ready if isinstance(each, Views)]
-        rows = iter(self._rows(key, views) if views else ())
-        return [next(rows) if isinstance(each, Views) else each for each in ready]
-
-    def _rows(self, key: Key, views: Sequence[Views]) -> Vector:
-        modality, normalize = key
-        with self.metrics.encoding(modality, len(views), sum(map(views_in, views))):
-            rows = self.encode(modality, views, normalize)
-            if len(rows) != len(views) or not np.isfinite(rows).all():
-                raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")
-        return rows
-
-    async def _examine(self, modality: str) -> None:
-        """Every item of a batch has failed: a known-good sample tells whether the encoder is to blame."""
-        error = await self._probed(modality)
-        if error is None or self._closed:
-            return
-        log.critical("the %s encoder fails with a known-good sample", modality, exc_info=error)
-        self.ailing[modality] = error
-        for job in self._queues.drop(modality):
-            fail(job, self._refusal(modality))
-        if self._recovery is None or self._recovery.done():
-            self._recovery = asyncio.create_task(self._recover(), name="recovery")
-
-    async def _probed(self, modality: str) -> Exception | None:
+    def _probed(self, modality: str) -> Exception | None:
         """What the encoder raises with a known-good sample."""
         if self._probe is None:
             return None
         try:
-            views = await asyncio.get_running_loop().run_in_executor(self._threads, self._probe, modality)
+            views = self._probe(modality)
         except Exception as error:  # noqa: BLE001 - a sample that cannot be prepared is an illness as well
             return untied(error)
-        outcome = await self._attempt((modality, True), [views])
+        key = (modality, True)
+        outcome = self.attempts.of(key, [views], self._schedule.sharing(key))
         return outcome if isinstance(outcome, Exception) else None
+
+    def _give_up(self, modality: str, error: Exception, waiting: Sequence[Job]) -> None:
+        log.critical("the %s encoder fails with a known-good sample", modality, exc_info=error)
+        self.ailing[modality] = error
+        for job in (*waiting, *self._schedule.drop(modality)):
+            fail(job, self._refusal(modality))
+        if not self._closed and (self._recovery is None or self._recovery.done()):
+            self._recovery = asyncio.create_task(self._recover(), name="recovery")
 
     async def _recover(self) -> None:
         """Try the ailing encoders again and again, at growing intervals."""
@@ -278,7 +240,7 @@ class Batcher:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PROBE_S)
             for modality in list(self.ailing):
-                if await self._probed(modality) is None:
+                if await self._loop.run_in_executor(self._threads, self._probed, modality) is None:
                     del self.ailing[modality]
                     log.warning("the %s encoder works again", modality)
 
@@ -289,9 +251,7 @@ class Batcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """The task has ended, by whatever cause: nobody may be left waiting, and newcomers need another."""
-        jobs = [job for _, batch in self._running for job in batch] + self._queues.drop()
-        self._running = []
-        for job in jobs:
+        for job in self._schedule.clear():
             fail(job, NotReadyError(STOPPED if self._closed else "the encoders had to be started again"))
         if self._closed:
             return

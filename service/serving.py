@@ -17,8 +17,9 @@ from models.media.limits import Limits
 from models.modalities import MODALITIES, Modality
 from models.registry import entry_of
 from service.admission import standing
+from service.attempts import Encode
 from service.batch import Vector
-from service.batcher import Batcher, Encode
+from service.batcher import Batcher
 from service.decoders import Decoders
 from service.errors import NotReadyError
 from service.metrics import Metrics

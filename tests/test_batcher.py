@@ -228,6 +228,35 @@ def test_departed_callers_are_dropped():
     assert run(scenario) == [[1.0], [2.0]]
 
 
+def test_departed_callers_of_a_poisoned_batch_are_not_tried_again():
+    """Only those who still wait are worth another attempt."""
+
+    async def scenario(batcher, encoder):
+        encoder.gate.clear()
+        jobs = submitted(batcher, [-1, 2, 3])
+        await entered(encoder)
+        jobs[2].cancel()
+        await asyncio.sleep(0)
+        encoder.gate.set()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        return [numbers for _, _, numbers in encoder.batches]
+
+    assert run(scenario) == [[-1.0, 2.0, 3.0], [-1.0], [2.0]]
+
+
+def test_a_fault_in_a_lane_leaves_nobody_waiting(monkeypatch):
+    """Not even one of our own, beside the encoder: its batch is answered, and later ones are encoded."""
+
+    async def scenario(batcher, _):
+        with monkeypatch.context() as broken:
+            broken.setattr(batcher.metrics, "waited", None)
+            failures = await asyncio.gather(*submitted(batcher, [1, 2]), return_exceptions=True)
+        assert float((await batcher.submit("text", views(3)))[0]) == 6.0
+        return [type(failure) for failure in failures]
+
+    assert run(scenario) == [NotReadyError] * 2
+
+
 def test_a_full_queue_refuses():
     """Beyond the bound of a modality OverloadedError; other modalities are not affected; room comes back."""
 
@@ -321,7 +350,7 @@ def test_an_encoder_that_fails_with_everything_is_left_alone_until_it_works_agai
     monkeypatch.setattr("service.batcher.FIRST_PROBE_S", 0.01)
 
     async def scenario(batcher, _):
-        batcher.encode = broken = Breakable(RuntimeError("no more memory"))
+        batcher.attempts.encode = broken = Breakable(RuntimeError("no more memory"))
         failures = await asyncio.gather(*submitted(batcher, [1, 2]), return_exceptions=True)
         assert [type(each) for each in failures] == [RuntimeError] * 2
         await until(lambda: batcher.illness)
@@ -358,7 +387,7 @@ def test_too_little_memory_is_told_as_something_that_passes(error):
     """503 with Retry-After in place of an unexpected error, whichever memory it was."""
 
     async def scenario(batcher, _):
-        batcher.encode = Breakable(error)
+        batcher.attempts.encode = Breakable(error)
         return await asyncio.gather(*submitted(batcher, [1]), return_exceptions=True)
 
     [failure] = run(scenario)
@@ -374,9 +403,9 @@ def test_a_panic_in_the_encoder_reaches_its_caller_only():
     """An error that is no Exception becomes one, and the batcher goes on."""
 
     async def scenario(batcher, encoder):
-        batcher.encode = Breakable(Panic("index out of bounds"))
+        batcher.attempts.encode = Breakable(Panic("index out of bounds"))
         [failure] = await asyncio.gather(*submitted(batcher, [1]), return_exceptions=True)
-        batcher.encode = encoder
+        batcher.attempts.encode = encoder
         return failure, float((await batcher.submit("text", views(2)))[0])
 
     failure, after = run(scenario)
@@ -402,7 +431,7 @@ def test_a_failed_batch_gives_its_memory_back_before_the_next_attempt():
                 raise MemoryError
             return np.zeros((1, 1), np.float32)
 
-        batcher.encode = encode
+        batcher.attempts.encode = encode
         await asyncio.gather(*submitted(batcher, [1, 2]))
         return seen
 
@@ -413,9 +442,9 @@ def test_an_encoder_that_answers_nonsense_fails_its_callers_only():
     """Too few rows are an error of the encoder: the callers hear of it, the batcher goes on."""
 
     async def scenario(batcher, encoder):
-        batcher.encode = lambda *_: np.empty((0, 1), np.float32)
+        batcher.attempts.encode = lambda *_: np.empty((0, 1), np.float32)
         [failure] = await asyncio.gather(*submitted(batcher, [1]), return_exceptions=True)
-        batcher.encode = encoder
+        batcher.attempts.encode = encoder
         [vector] = await asyncio.gather(*submitted(batcher, [2]))
         return failure, float(vector[0])
 

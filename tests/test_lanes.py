@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 
@@ -66,6 +67,25 @@ def test_another_modality_takes_the_free_lane():
         return encoder.begun[:2]
 
     assert in_two_lanes(scenario) == [("text", [1.0]), ("image", [3.0])]
+
+
+def test_a_lane_goes_on_while_the_event_loop_is_busy():
+    """What waits is begun as soon as a lane is free, not when the lane's turn in the event loop has come."""
+
+    async def scenario(batcher, encoder):
+        jobs = submitted(batcher, range(12))
+        await until(lambda: len(encoder.begun) == 2)
+        encoder.gate.set()
+        give_up = time.monotonic() + PATIENCE_S
+        while len(encoder.begun) < 3 and time.monotonic() < give_up:
+            time.sleep(0.001)  # noqa: ASYNC251 - the whole loop stands still
+        begun = list(encoder.begun)
+        vectors = await asyncio.gather(*jobs)
+        return begun, [float(vector[0]) for vector in vectors]
+
+    begun, vectors = in_two_lanes(scenario)
+    assert sorted(numbers for _, numbers in begun) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert vectors == [2.0 * number for number in range(12)]
 
 
 def test_a_poisoned_batch_leaves_the_other_lane_alone():
