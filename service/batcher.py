@@ -19,6 +19,7 @@ from time import perf_counter
 from typing import TypeAlias
 
 from models.embedder import Views
+from models.machine import step_back
 from service import tracing
 from service.admission import Admission
 from service.attempts import Attempts, Divide, Encode
@@ -83,8 +84,9 @@ class Batcher:
         self._probe = probe
         self._schedule = Schedule(batch_views, lanes)
         self._changed = asyncio.Event()
-        # One more to try ailing encoders again, while the lanes are busy with others.
-        self._threads = ThreadPoolExecutor(lanes + 1, thread_name_prefix="encoder")
+        # One more to try ailing encoders again, while the lanes are busy with others. The event loop goes
+        # before them: where it waits for a processor, so does everybody, and soon the lanes.
+        self._threads = ThreadPoolExecutor(lanes + 1, "encoder", step_back)
         self._task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._closed = False

@@ -1,10 +1,13 @@
 """Lanes: batches side by side where that is worth it, and nobody's fault is another's."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 
 import numpy as np
+import pytest
 
 from service.errors import NotReadyError
 from tests.test_batcher import PATIENCE_S, run, submitted, until
@@ -113,3 +116,23 @@ def test_a_killed_task_leaves_nobody_waiting_in_either_lane():
         return await asyncio.gather(*jobs, return_exceptions=True)
 
     assert [type(result) for result in in_two_lanes(scenario)] == [NotReadyError] * 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads share one priority here")
+def test_the_event_loop_goes_before_the_lanes():
+    """Encoders take what is left of the processors, and leave the event loop's own priority alone."""
+    seen = []
+
+    def encode(_modality, views, _normalize):
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return np.ones((len(views), 1), np.float32)
+
+    async def scenario(batcher, _):
+        before = os.getpriority(os.PRIO_PROCESS, 0)
+        batcher.attempts.encode = encode
+        await asyncio.gather(*submitted(batcher, [1]))
+        return before, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before, after = run(scenario)
+    assert before == after
+    assert seen == [min(19, before + 5)]
