@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -24,6 +23,7 @@ from service.decoders import Decoders
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.settings import Settings
+from service.turns import Turns
 from service.vectorizer import Vectorizer
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Serving:
         self._served: dict[str, Served] = {}
         self.threads = settings.threads or compute_threads()
         self.lanes = settings.encode_lanes or encode_lanes(settings.device, self.threads)
-        self._turn = threading.Semaphore(self.lanes)
+        self._turn = Turns(self.lanes)
 
     @property
     def standing(self) -> int:

@@ -1,0 +1,64 @@
+"""Turns: as many at a time as there may be, and nobody twice before another once."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.turns import Turns
+
+PATIENCE_S = 30
+
+
+def test_who_has_just_had_a_turn_comes_behind_those_who_wait():
+    """A lane that asks again at once does not keep another model's waiting."""
+    turns, order, both = Turns(1), [], threading.Barrier(2)
+
+    def busy():
+        for i in range(50):
+            with turns:
+                order.append("busy")
+                if i == 0:
+                    both.wait(PATIENCE_S)
+                    time.sleep(0.1)  # the other one waits by now
+
+    def patient():
+        both.wait(PATIENCE_S)
+        with turns:
+            order.append("patient")
+
+    with ThreadPoolExecutor(2) as threads:
+        for each in (threads.submit(busy), threads.submit(patient)):
+            each.result(PATIENCE_S)
+    assert order.index("patient") == 1
+
+
+def test_no_more_than_so_many_at_a_time():
+    """Of eight threads three are inside at once, and all get there."""
+    turns, lock, inside, most, done = Turns(3), threading.Lock(), 0, 0, 0
+
+    def work():
+        nonlocal inside, most, done
+        for _ in range(50):
+            with turns:
+                with lock:
+                    inside += 1
+                    most = max(most, inside)
+                time.sleep(0.0005)
+                with lock:
+                    inside -= 1
+                    done += 1
+
+    with ThreadPoolExecutor(8) as threads:
+        for each in [threads.submit(work) for _ in range(8)]:
+            each.result(PATIENCE_S)
+    assert (most, done, inside) == (3, 400, 0)
+
+
+def test_an_error_inside_gives_the_turn_away():
+    """The next one comes in."""
+    turns = Turns(1)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="inside"), turns:
+            raise ValueError("inside")
