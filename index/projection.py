@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from sqlite3 import Connection
 
@@ -143,7 +143,8 @@ class Maps:
     def _run(self) -> None:
         if sys.platform == "linux":
             # There, and only there, a thread has a priority of its own.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            with suppress(OSError):  # where the whole process is nicer already, or a sandbox forbids it
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         faiss.omp_set_num_threads(max(1, (os.cpu_count() or 1) // 2))
         while (limit := self._next()) is not None:
             try:

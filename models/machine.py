@@ -16,7 +16,7 @@ BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "avx_ne_convert"})
 # Each lane has a batch in memory.
 MOST_LANES = 4
 # Of a third of the weight of others in Linux' scheduler.
-STEPS_BACK, LAST_STEP = 5, 19
+NICENESS_STEP, NICEST = 5, 19
 
 
 def compute_threads() -> int:
@@ -30,7 +30,7 @@ def use_threads(count: int) -> None:
         torch.set_num_threads(count)
 
 
-def step_back() -> None:
+def lower_priority() -> None:
     """Let other threads go before the calling one, and those that it begins, where processors are few.
 
     On Linux, where each thread has a priority of its own ("nice").
@@ -39,7 +39,7 @@ def step_back() -> None:
         thread = threading.get_native_id()
         with suppress(OSError):  # some sandboxes forbid it
             before = os.getpriority(os.PRIO_PROCESS, thread)
-            os.setpriority(os.PRIO_PROCESS, thread, min(LAST_STEP, before + STEPS_BACK))
+            os.setpriority(os.PRIO_PROCESS, thread, min(NICEST, before + NICENESS_STEP))
 
 
 def encode_lanes(device: str, threads: int) -> int:

@@ -35,9 +35,14 @@ Item: TypeAlias = Views | Unprepared
 
 
 def untied(error: BaseException) -> Exception:
-    """The error, its traceback without the variables, which would hold the batch's memory."""
+    """The error, its traceback without the variables, which would hold the batch's memory.
+
+    A RuntimeError in place of those that a future does not take.
+    """
     traceback.clear_frames(error.__traceback__)
-    return error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def views_in(item: Item) -> int:
@@ -111,9 +116,6 @@ class Queues:
         self.batch_views = batch_views
         self._queues: OrderedDict[Key, deque[Job]] = OrderedDict()
         self._views = Counter[Key]()
-
-    def __bool__(self) -> bool:
-        return bool(self._queues)
 
     def put(self, key: Key, job: Job) -> None:
         self._queues.setdefault(key, deque()).append(job)

@@ -19,11 +19,11 @@ from time import perf_counter
 from typing import TypeAlias
 
 from models.embedder import Views
-from models.machine import step_back
+from models.machine import lower_priority
 from service import tracing
 from service.admission import Admission
-from service.attempts import Attempts, Divide, Encode
-from service.batch import Item, Job, Vector, fail, for_caller, settle, settle_all, untied
+from service.attempts import Attempts, Divide, Encode, Outcome
+from service.batch import Item, Job, Key, Vector, fail, for_caller, settle, settle_all, untied
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.pace import Pace
@@ -86,7 +86,7 @@ class Batcher:
         self._changed = asyncio.Event()
         # One more to try ailing encoders again, while the lanes are busy with others. The event loop goes
         # before them: where it waits for a processor, so does everybody, and soon the lanes.
-        self._threads = ThreadPoolExecutor(lanes + 1, "encoder", step_back)
+        self._threads = ThreadPoolExecutor(lanes + 1, "encoder", lower_priority)
         self._task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._closed = False
@@ -164,58 +164,63 @@ class Batcher:
                 await self._changed.wait()
                 self._changed.clear()
                 while (batch := self._schedule.begin()) is not None:
-                    lanes.create_task(self._lane(batch))
+                    lanes.create_task(self._lane([batch]))
 
-    async def _lane(self, batch: Batch) -> None:
-        await self._loop.run_in_executor(self._threads, self._go_on, batch)
+    async def _lane(self, handed: list[Batch]) -> None:
+        await self._loop.run_in_executor(self._threads, self._run_lane, handed)
 
-    def _go_on(self, batch: Batch | None) -> None:
-        """In a thread: the batch, and what comes after it as long as there is something for the lane."""
+    def _run_lane(self, handed: list[Batch]) -> None:
+        """In a thread: the batch, which nobody else holds, and all that comes after it."""
+        batch: Batch | None = handed.pop()
         while batch is not None:
-            self._do(batch)
+            self._encode_batch(batch)
             batch = self._schedule.follow(batch)
 
-    def _do(self, batch: Batch) -> None:
+    def _encode_batch(self, batch: Batch) -> None:
         modality = batch.key[0]
         for job in batch.jobs:
             job.taken = perf_counter()
             self.metrics.waited(modality, job.taken - job.since)
-        outcomes = self.attempts.of(batch.key, [job.item for job in batch.jobs], batch.sharing)
+        outcomes = self._attempt(batch.key, [job.item for job in batch.jobs], batch)
         if not isinstance(outcomes, Exception):
-            self._tell(settle_all, batch.jobs, outcomes)
+            self._in_loop(settle_all, batch.jobs, outcomes)
             return
         extra = {"modality": modality, "error": type(outcomes).__name__}
         log.error("a batch failed; its items are tried one by one", exc_info=outcomes, extra=extra)
-        self._do_one_by_one(batch)
+        self._encode_one_by_one(batch)
 
-    def _do_one_by_one(self, batch: Batch) -> None:
+    def _encode_one_by_one(self, batch: Batch) -> None:
         """Those whose callers still wait."""
         failed = passed = 0
         for job in batch.jobs:
             if job.future.done():
                 continue
-            outcomes = self.attempts.of(batch.key, [job.item], batch.sharing)
+            outcomes = self._attempt(batch.key, [job.item], batch)
             if isinstance(outcomes, Exception):
                 failed += 1
-                self._tell(fail, job, for_caller(outcomes, batch.key[0]))
+                self._in_loop(fail, job, for_caller(outcomes, batch.key[0]))
             else:
                 passed += 1
-                self._tell(settle, job, outcomes[0])
+                self._in_loop(settle, job, outcomes[0])
         if failed and not passed:
-            self._examine(batch.key[0])
+            self._examine(batch)
 
-    def _tell(self, call: Callable[..., None], *words: object) -> None:
+    def _attempt(self, key: Key, items: Sequence[Item], own: Batch | None) -> list[Outcome] | Exception:
+        return self.attempts.of(key, items, self._schedule.sharing(key, own))
+
+    def _in_loop(self, call: Callable[..., None], *words: object) -> None:
         """From a thread to the event loop; where that has ended nobody waits any more."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call, *words)
 
-    def _examine(self, modality: str) -> None:
-        """No item of a batch has passed: a known-good sample tells whether the encoder is to blame."""
-        error = self._probed(modality)
+    def _examine(self, batch: Batch) -> None:
+        """No item of it has passed: a known-good sample tells whether the encoder is to blame."""
+        modality = batch.key[0]
+        error = None if self._closed else self._probed(modality, batch)
         if error is not None:
-            self._tell(self._give_up, modality, error, self._schedule.drop(modality))
+            self._in_loop(self._give_up, modality, error, self._schedule.drop(modality))
 
-    def _probed(self, modality: str) -> Exception | None:
+    def _probed(self, modality: str, own: Batch | None = None) -> Exception | None:
         """What the encoder raises with a known-good sample."""
         if self._probe is None:
             return None
@@ -223,16 +228,19 @@ class Batcher:
             views = self._probe(modality)
         except Exception as error:  # noqa: BLE001 - a sample that cannot be prepared is an illness as well
             return untied(error)
-        key = (modality, True)
-        outcome = self.attempts.of(key, [views], self._schedule.sharing(key))
+        outcome = self._attempt((modality, True), [views], own)
         return outcome if isinstance(outcome, Exception) else None
 
     def _give_up(self, modality: str, error: Exception, waiting: Sequence[Job]) -> None:
+        if self._closed:
+            for job in waiting:
+                fail(job, NotReadyError(STOPPED))
+            return
         log.critical("the %s encoder fails with a known-good sample", modality, exc_info=error)
         self.ailing[modality] = error
         for job in (*waiting, *self._schedule.drop(modality)):
             fail(job, self._refusal(modality))
-        if not self._closed and (self._recovery is None or self._recovery.done()):
+        if self._recovery is None or self._recovery.done():
             self._recovery = asyncio.create_task(self._recover(), name="recovery")
 
     async def _recover(self) -> None:

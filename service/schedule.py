@@ -18,11 +18,10 @@ WORTH = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Jobs that go through an encoder together; `sharing`: lanes that the processors are divided among."""
+    """Jobs that go through an encoder together."""
 
     key: Key
     jobs: Sequence[Job]
-    sharing: int
 
 
 class Schedule:
@@ -54,10 +53,11 @@ class Schedule:
             self._running.remove(done)
             return self._begun()
 
-    def sharing(self, key: Key) -> int:
-        """Among how many lanes the processors are divided: all, where there is or comes a second."""
+    def sharing(self, key: Key, own: Batch | None) -> int:
+        """Among how many lanes the processors are divided: all, where there is or comes one beside `own`."""
         with self._lock:
-            return self._sharing(key)
+            others = any(batch is not own for batch in self._running)
+            return self.lanes if others or self._queues.fills(key, WORTH) else 1
 
     def drop(self, modality: str) -> list[Job]:
         """Those of a modality that wait, who do so no longer."""
@@ -74,7 +74,7 @@ class Schedule:
     def _begun(self) -> Batch | None:
         while (key := self._next()) is not None:
             if jobs := self._queues.take(key):
-                batch = Batch(key, jobs, self._sharing(key))
+                batch = Batch(key, jobs)
                 self._running.append(batch)
                 return batch
         return None
@@ -86,6 +86,3 @@ class Schedule:
         busy = {batch.key[0] for batch in self._running}
         waiting = self._queues.keys()
         return next((key for key in waiting if key[0] not in busy or self._queues.fills(key, WORTH)), None)
-
-    def _sharing(self, key: Key) -> int:
-        return self.lanes if self._running or self._queues.fills(key, WORTH) else 1

@@ -21,9 +21,9 @@ from service.batch import Vector
 from service.batcher import Batcher
 from service.decoders import Decoders
 from service.errors import NotReadyError
+from service.fair_semaphore import FairSemaphore
 from service.metrics import Metrics
 from service.settings import Settings
-from service.turns import Turns
 from service.vectorizer import Vectorizer
 
 log = logging.getLogger(__name__)
@@ -39,11 +39,13 @@ class Served:
     vectorizer: Vectorizer
 
 
-def in_turn(embedder: Embedder, turn: AbstractContextManager[object]) -> Encode:
-    """The model's `encode`, when it is its turn: the lanes of all models share the processors."""
+def in_turn(
+    embedder: Embedder, own: AbstractContextManager[object], turn: AbstractContextManager[object]
+) -> Encode:
+    """The model's `encode`, when it is its `own` turn and its model's: those of all share the processors."""
 
     def encode(modality: str, views: Sequence[Views], normalize: bool) -> Vector:  # noqa: FBT001 - Encode
-        with turn:
+        with own, turn:
             return embedder.encode(modality, views, normalize=normalize)
 
     return encode
@@ -65,7 +67,7 @@ class Serving:
         self._served: dict[str, Served] = {}
         self.threads = settings.threads or compute_threads()
         self.lanes = settings.encode_lanes or encode_lanes(settings.device, self.threads)
-        self._turn = Turns(self.lanes)
+        self._turn = FairSemaphore(self.lanes)
 
     @property
     def standing(self) -> int:
@@ -100,16 +102,17 @@ class Serving:
     def begin(self, embedder: Embedder, decoders: Decoders, limits: Limits) -> None:
         """Let a loaded model serve; to be called in the event loop."""
         self.metrics.expect(embedder.senses)
+        # torch.compile works on one call at a time.
+        lanes = 1 if embedder.compiled else self.lanes
         batcher = Batcher(
-            in_turn(embedder, self._turn),
+            in_turn(embedder, FairSemaphore(lanes), self._turn),
             queue_limit=self.settings.queue_limit,
             batch_views=self.settings.batch_views,
             metrics=self.metrics,
             probe=lambda modality: embedder.prepare(modality, embedder.senses[modality].sample()),
             max_wait_s=self.settings.max_wait_s,
             decode_threads=self.settings.decode_threads,
-            # torch.compile works on one call at a time.
-            lanes=1 if embedder.compiled else self.lanes,
+            lanes=lanes,
             divide=lambda among: use_threads(max(1, self.threads // among)),
         )
         batcher.start()

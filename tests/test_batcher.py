@@ -1,6 +1,7 @@
 """The batcher: no clock, no lost future, nobody hangs."""
 
 import asyncio
+import gc
 import threading
 import weakref
 from functools import partial
@@ -333,6 +334,31 @@ def test_a_closed_batcher_stays_closed():
     assert run(scenario) == [NotReadyError] * 2
 
 
+def test_a_batcher_that_is_closed_while_an_encoder_is_examined_falls_ill_no_more():
+    """Whoever was in line is told that it has stopped; nothing is tried again."""
+
+    async def scenario(batcher, encoder):
+        failing = submitted(batcher, [-1])
+        await asyncio.gather(*failing, return_exceptions=True)
+        await asyncio.to_thread(begun.wait, PATIENCE_S)
+        waiting = submitted(batcher, [2])
+        await asyncio.sleep(0)
+        await batcher.close()
+        go_on.set()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        return [type(each) for each in outcomes], batcher.ailing, batcher._recovery
+
+    begun, go_on = threading.Event(), threading.Event()
+
+    def probe(_modality):
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        return views(-1)
+
+    assert run(scenario, probe=probe) == ([NotReadyError], {}, None)
+
+
 class Breakable:
     """An encoder that raises `error` for every input while there is one."""
 
@@ -397,6 +423,53 @@ def test_too_little_memory_is_told_as_something_that_passes(error):
 
 class Panic(BaseException):
     """What compiled code raises: no Exception."""
+
+
+@pytest.mark.parametrize("of_item", [True, False])
+def test_an_error_that_no_future_takes_reaches_its_caller(of_item):
+    """asyncio's futures refuse StopIteration; those beside it are answered all the same."""
+
+    def stop(*_):
+        raise StopIteration
+
+    async def scenario(batcher, _):
+        if not of_item:
+            batcher.attempts.encode = stop
+        return await batcher.submit_all("text", [reading(stop) if of_item else views(1), views(2)])
+
+    first, second = run(scenario)
+    assert (type(first), str(first)) == (RuntimeError, "StopIteration: ")
+    assert float(second[0]) == 4.0 if of_item else type(second) is RuntimeError
+
+
+def test_a_batch_that_is_done_leaves_memory_while_its_lane_goes_on():
+    """Nothing of a lane's first batch is kept until the lane has nothing to do."""
+    gone = []
+
+    async def scenario(batcher, encoder):
+        first = views(1)
+        watched = weakref.ref(first)
+        encoder.gate.clear()
+        jobs = [asyncio.ensure_future(batcher.submit("text", first))]
+        await entered(encoder)
+        jobs += submitted(batcher, range(2, 6))
+        await asyncio.sleep(0)
+        del first
+        encoder.entered.clear()
+
+        def encode(modality, items, normalize):
+            gc.collect()
+            gone.append(watched() is None)
+            return np.ones((len(items), 1), np.float32)
+
+        batcher.attempts.encode = encode
+        encoder.gate.set()
+        await jobs.pop(0)
+        more = submitted(batcher, range(6, 9))
+        await asyncio.gather(*jobs, *more)
+        return gone[-1]
+
+    assert run(scenario)
 
 
 def test_a_panic_in_the_encoder_reaches_its_caller_only():

@@ -1,6 +1,8 @@
 """The schedule of the lanes: every job once, whichever threads ask."""
 
 import asyncio
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +12,7 @@ from models.embedder import Views
 from service.batch import Job
 from service.schedule import Schedule
 
+PATIENCE_S = 30
 TEXT, IMAGE = ("text", True), ("image", True)
 
 
@@ -71,25 +74,43 @@ def test_a_lane_of_what_was_dropped_goes_on_with_nothing(loop):
     assert schedule.follow(second) is None
 
 
+@pytest.fixture
+def restless():
+    """Threads that take turns after next to no time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("restless")
 def test_many_threads_take_every_job_once(loop):
-    """Four lanes in as many threads, and two that bring more."""
-    schedule, taken = Schedule(8, lanes=4), []
-    given = jobs(loop, 4000)
+    """Four lanes in as many threads, and four that bring more all the while."""
+    schedule, taken = Schedule(64, lanes=4), []
+    given = jobs(loop, 16_000)
+    brought = threading.Event()
 
     def bring(part):
-        for at in range(0, len(part), 5):
-            schedule.put(TEXT if at % 2 else IMAGE, part[at : at + 5])
+        for at in range(0, len(part), 2):
+            schedule.put(TEXT, part[at : at + 2])
 
     def work():
-        batch = schedule.begin()
-        while batch is not None:
-            taken.extend(batch.jobs)
-            batch = schedule.follow(batch)
+        while True:
+            last_look = brought.is_set()
+            batch = schedule.begin()
+            while batch is not None:
+                taken.extend(batch.jobs)
+                batch = schedule.follow(batch)
+            if last_look:
+                return
 
-    with ThreadPoolExecutor(6) as threads:
-        bringing = [threads.submit(bring, given[:2000]), threads.submit(bring, given[2000:])]
-        while not all(each.done() for each in bringing):
-            list(threads.map(lambda _: work(), range(4)))
-    work()
+    with ThreadPoolExecutor(8) as threads:
+        working = [threads.submit(work) for _ in range(4)]
+        bringing = [threads.submit(bring, given[i::4]) for i in range(4)]
+        for each in bringing:
+            each.result(PATIENCE_S)
+        brought.set()
+        for each in working:
+            each.result(PATIENCE_S)
     assert len(taken) == len(given)
     assert set(map(id, taken)) == set(map(id, given))

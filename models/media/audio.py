@@ -70,7 +70,7 @@ def _mono(sound: Sound, limits: Limits) -> Iterator[Float32]:
 
 
 def _at_16k(sound: Sound, limits: Limits) -> Float32:
-    """The sound at 16 kHz; a second copy of it, or one at its own rate, is never held.
+    """The sound at 16 kHz; a second copy of it, or a long one at its own rate, is never held.
 
     An overshoot stays, as in the reference; floats in another unit are turned down to a peak of 1.
     """

@@ -11,11 +11,14 @@ KBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
 KBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 RATES_HZ = (44_100, 48_000, 32_000)
 MONO = 0b11
+# Bytes of the side information in a frame, by whether it is of MPEG-1 and whether in mono.
+SIDE_BYTES = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
 # The tag that encoders leave in a frame of its own: mark, flags, counts, table, and then LAME's delays.
 ALL_THERE = bytes((0, 0, 0, 0b1111))
 DELAYS = slice(141, 144)
 VBRI_AT = 36
 ID3_1_BYTES, ID3_2_BYTES = 128, 10
+ID3_FOOTER = 0x10
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Kind:
     @property
     def tag_at(self) -> int:
         """Behind the header and the side information."""
-        return 4 + (17, 9)[self.halvings > 0] if self.mono else 4 + (32, 17)[self.halvings > 0]
+        return 4 + SIDE_BYTES[self.halvings == 0, self.mono]
 
 
 @cache
@@ -50,44 +53,48 @@ def frame_lengths(kind: Kind) -> Sequence[int]:
     kbits = KBITS_2 if kind.halvings else KBITS_1
     lengths = [125 * kind.samples * kbits[third >> 4] // kind.rate for third in range(256)]
     usual = [third >> 2 & 3 == kind.rate_index and lengths[third] > 0 for third in range(256)]
-    return [usual[third] * (lengths[third] + (third >> 1 & 1)) for third in range(256)]
+    return tuple(usual[third] * (lengths[third] + (third >> 1 & 1)) for third in range(256))
 
 
 def id3_bytes(data: bytes) -> int:
     """How long the ID3v2 tag is that the file begins with."""
     if not data.startswith(b"ID3") or len(data) < ID3_2_BYTES:
         return 0
-    return ID3_2_BYTES + sum((data[6 + i] & 0x7F) << 7 * (3 - i) for i in range(4))
+    footer = ID3_2_BYTES if data[5] & ID3_FOOTER else 0
+    return ID3_2_BYTES + sum((data[6 + i] & 0x7F) << 7 * (3 - i) for i in range(4)) + footer
 
 
-def without_tags(data: bytes) -> bytes:
-    """What lies between an ID3v2 tag and an ID3v1 tag."""
+def between_tags(data: bytes) -> tuple[int, int]:
+    """Where an ID3v2 tag ends, and where an ID3v1 tag begins."""
     end = len(data) - ID3_1_BYTES if data[-ID3_1_BYTES:].startswith(b"TAG") else len(data)
-    return data[id3_bytes(data) : end]
+    return id3_bytes(data), end
 
 
-def kind_of(data: bytes) -> Kind | None:
-    """The kind of the first frame, by its header; None where there is no header of layer III."""
+def kind_of(header: bytes) -> Kind | None:
+    """The kind of a frame by its first four bytes; None where they are no header of layer III."""
     halvings = {0b11: 0, 0b10: 1, 0b00: 2}
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0b1110_0110 != 0b1110_0010:
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0b1110_0110 != 0b1110_0010:
         return None
-    version, rate_index = data[1] >> 3 & 3, data[2] >> 2 & 3
+    version, rate_index = header[1] >> 3 & 3, header[2] >> 2 & 3
     if version not in halvings or rate_index >= len(RATES_HZ):
         return None
-    return Kind(halvings[version], rate_index, data[3] >> 6 == MONO)
+    return Kind(halvings[version], rate_index, header[3] >> 6 == MONO)
 
 
-def count_frames(data: bytes, kind: Kind) -> int:
-    """How many frames of the kind follow each other up to the very end; 0 where anything else is there."""
-    start, lengths = data[:2], frame_lengths(kind)
-    at = count = 0
-    while at + 4 <= len(data):
+def count_frames(data: bytes, at: int, end: int, kind: Kind, most: int) -> int:
+    """How many frames of the kind follow each other from `at` to `end`.
+
+    0 where anything else is there, or more than `most`: a header may stand at every 24 bytes.
+    """
+    start, lengths = data[at : at + 2], frame_lengths(kind)
+    count = 0
+    while at + 4 <= end and count <= most:
         length = lengths[data[at + 2]]
         if not length or data[at : at + 2] != start or (data[at + 3] >> 6 == MONO) != kind.mono:
             return 0
         at += length
         count += 1
-    return count if at == len(data) else 0
+    return count if at == end and count <= most else 0
 
 
 def samples_in(data: bytes, kind: Kind, frames: int) -> int | None:

@@ -44,7 +44,7 @@ def _filters(old: int, new: int) -> torch.Tensor:
 _kept_filters = lru_cache(MOST_KEPT)(_filters)
 
 
-def convolved(signal: torch.Tensor, filters: torch.Tensor, old: int) -> torch.Tensor:
+def polyphase(signal: torch.Tensor, filters: torch.Tensor, old: int) -> torch.Tensor:
     """(T,), (new, 1, size) -> the outputs in order, `new` for every `old` inputs and for silence behind."""
     reach = (filters.shape[2] - old) // 2
     padded = functional.pad(signal[None], [reach, reach + old])
@@ -52,7 +52,7 @@ def convolved(signal: torch.Tensor, filters: torch.Tensor, old: int) -> torch.Te
 
 
 # In one call, for which Python's lock is waited for once (models/recording.py).
-recorded_convolved = scripted(convolved)
+recorded_polyphase = scripted(polyphase)
 
 
 class Resampler:
@@ -102,7 +102,7 @@ class Resampler:
         """`count` input samples from `_before` on, with what surrounds them."""
         near = torch.from_numpy(signal[: self._before + self._step + self._margin])
         filters = _kept_filters if self.old * self.new <= LARGEST_KEPT else _filters
-        piece = recorded_convolved(near, filters(self.old, self.new), self.old)
+        piece = recorded_polyphase(near, filters(self.old, self.new), self.old)
         skipped = self._before // self.old * self.new
         wanted: Float32 = piece[skipped : skipped + math.ceil(count * self.new / self.old)].numpy()
         return wanted

@@ -4,8 +4,8 @@ A block is float32 (samples, channels); integers are divided by their full scale
 """
 
 import io
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
@@ -144,7 +144,7 @@ def _open_libav(data: bytes, found: str) -> Iterator[Sound]:
 def _open_plain(mp3: PlainMP3) -> Iterator[Sound]:
     """Decoded at once when its first block is wanted; what is damaged inside frame by frame, to tell how."""
 
-    def blocks() -> Iterator[Float32]:
+    def blocks() -> Generator[Float32]:
         decoded = mp3.blocks()
         if decoded is not None:
             yield from decoded
@@ -152,7 +152,8 @@ def _open_plain(mp3: PlainMP3) -> Iterator[Sound]:
         with _open_libav(mp3.data, formats.MP3) as sound:
             yield from sound.blocks
 
-    yield Sound(mp3.rate, mp3.channels, mp3.samples, blocks())
+    with closing(blocks()) as made:
+        yield Sound(mp3.rate, mp3.channels, mp3.samples, made)
 
 
 def _lengthless_flac(data: bytes, found: str) -> bool:

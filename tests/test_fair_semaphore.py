@@ -1,4 +1,4 @@
-"""Turns: as many at a time as there may be, and nobody twice before another once."""
+"""Fair turns: as many at a time as there may be, and nobody twice before another once."""
 
 import threading
 import time
@@ -6,14 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.turns import Turns
+from service.fair_semaphore import FairSemaphore
+from service.serving import in_turn
 
 PATIENCE_S = 30
 
 
 def test_who_has_just_had_a_turn_comes_behind_those_who_wait():
     """A lane that asks again at once does not keep another model's waiting."""
-    turns, order, both = Turns(1), [], threading.Barrier(2)
+    turns, order, both = FairSemaphore(1), [], threading.Barrier(2)
 
     def busy():
         for i in range(50):
@@ -21,7 +22,9 @@ def test_who_has_just_had_a_turn_comes_behind_those_who_wait():
                 order.append("busy")
                 if i == 0:
                     both.wait(PATIENCE_S)
-                    time.sleep(0.1)  # the other one waits by now
+                    give_up = time.monotonic() + PATIENCE_S
+                    while not turns._waiting and time.monotonic() < give_up:
+                        time.sleep(0.001)
 
     def patient():
         both.wait(PATIENCE_S)
@@ -36,7 +39,7 @@ def test_who_has_just_had_a_turn_comes_behind_those_who_wait():
 
 def test_no_more_than_so_many_at_a_time():
     """Of eight threads three are inside at once, and all get there."""
-    turns, lock, inside, most, done = Turns(3), threading.Lock(), 0, 0, 0
+    turns, lock, inside, most, done = FairSemaphore(3), threading.Lock(), 0, 0, 0
 
     def work():
         nonlocal inside, most, done
@@ -58,7 +61,26 @@ def test_no_more_than_so_many_at_a_time():
 
 def test_an_error_inside_gives_the_turn_away():
     """The next one comes in."""
-    turns = Turns(1)
+    turns = FairSemaphore(1)
     for _ in range(3):
         with pytest.raises(ValueError, match="inside"), turns:
             raise ValueError("inside")
+
+
+def test_a_model_of_one_lane_is_asked_by_one_thread_only():
+    """A compiled one, beside others that take all lanes: its recovery is tried in a thread of its own."""
+    inside = most = 0
+
+    class Compiled:
+        def encode(self, *_words, **_options):
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.01)
+            inside -= 1
+
+    encode = in_turn(Compiled(), FairSemaphore(1), FairSemaphore(4))
+    with ThreadPoolExecutor(4) as threads:
+        for each in [threads.submit(encode, "text", [], True) for _ in range(8)]:
+            each.result(PATIENCE_S)
+    assert most == 1

@@ -1,4 +1,7 @@
-"""A semaphore that goes round: `threading.Semaphore` lets who has just let go take it again before others."""
+"""A semaphore in the order of arrival.
+
+`threading.Semaphore` lets who has just let go take it again before those who wait.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections import deque
 from threading import Lock
 
 
-class Turns:
+class FairSemaphore:
     """For `with`: at most `count` threads at a time, in the order in which they came."""
 
     def __init__(self, count: int) -> None:
