@@ -16,12 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from time import perf_counter
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from models.embedder import Views
 from models.machine import lower_priority
 from service import tracing
 from service.admission import Admission
+from service.ailments import Ailments
 from service.attempts import Attempts, Divide, Encode, Outcome
 from service.batch import Item, Job, Key, Vector, fail, for_caller, settle, settle_all, untied
 from service.errors import NotReadyError
@@ -31,15 +32,13 @@ from service.schedule import Batch, Schedule
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Probe: TypeAlias = Callable[[str], Views]
 
 STOPPED = "the encoders have stopped; the server has to be restarted"
 # A task that dies is begun anew; one that dies this often within this time is left dead.
 MOST_DEATHS = 3
 DEATHS_WITHIN_S = 60.0
-# Between two attempts with an encoder that fails; the pause doubles up to the longest.
-FIRST_PROBE_S = 0.5
-LONGEST_PROBE_S = 30.0
 
 
 async def outcomes_of(futures: Sequence[asyncio.Future[Vector]]) -> list[Vector | BaseException]:
@@ -79,7 +78,7 @@ class Batcher:
         self.lanes = lanes
         self.pace = Pace(batch_views, decode_threads)
         self.attempts = Attempts(encode, divide, self.metrics, self.pace)
-        self.ailing: dict[str, Exception] = {}
+        self.ailing = Ailments(lambda modality: self._in_thread(self._probed, modality))
         self._admission = Admission(self.pace, queue_limit, max_wait_s, lanes)
         self._probe = probe
         self._schedule = Schedule(batch_views, lanes)
@@ -88,7 +87,6 @@ class Batcher:
         # before them: where it waits for a processor, so does everybody, and soon the lanes.
         self._threads = ThreadPoolExecutor(lanes + 1, "encoder", lower_priority)
         self._task: asyncio.Task[None] | None = None
-        self._recovery: asyncio.Task[None] | None = None
         self._closed = False
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
 
@@ -110,12 +108,7 @@ class Batcher:
     @property
     def illness(self) -> str | None:
         """Which encoders fail with everything, None where all work."""
-        if not self.ailing:
-            return None
-        reasons = (f"{name} ({type(error).__name__})" for name, error in self.ailing.items())
-        return (
-            f"encoders that fail with every input: {', '.join(reasons)}; they are tried again by themselves"
-        )
+        return str(self.ailing) if self.ailing else None
 
     def admission(self, items: Mapping[str, int]) -> AbstractContextManager[None]:
         """Room for `items` (modality -> count) while inside. Raises OverloadedError where there is none."""
@@ -135,7 +128,7 @@ class Batcher:
         if not self.alive:
             raise NotReadyError(STOPPED)
         if modality in self.ailing:
-            raise self._refusal(modality)
+            raise self.ailing.refusal(modality)
         jobs = [Job(item, self._loop.create_future()) for item in items]
         if self._schedule.put((modality, normalize), jobs):
             self._changed.set()
@@ -151,11 +144,10 @@ class Batcher:
     async def close(self) -> None:
         """Stop; whoever still waits gets NotReadyError. A batch in the encoder is not waited for."""
         self._closed = True
-        tasks = {task for task in (self._task, self._recovery) if task is not None}
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self.ailing.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _work(self) -> None:
@@ -167,7 +159,10 @@ class Batcher:
                     lanes.create_task(self._lane([batch]))
 
     async def _lane(self, handed: list[Batch]) -> None:
-        await self._loop.run_in_executor(self._threads, self._run_lane, handed)
+        await self._in_thread(self._run_lane, handed)
+
+    def _in_thread(self, call: Callable[..., T], *words: object) -> asyncio.Future[T]:
+        return self._loop.run_in_executor(self._threads, call, *words)
 
     def _run_lane(self, handed: list[Batch]) -> None:
         """In a thread: the batch, which nobody else holds, and all that comes after it."""
@@ -236,28 +231,9 @@ class Batcher:
             for job in waiting:
                 fail(job, NotReadyError(STOPPED))
             return
-        log.critical("the %s encoder fails with a known-good sample", modality, exc_info=error)
-        self.ailing[modality] = error
+        self.ailing.add(modality, error)
         for job in (*waiting, *self._schedule.drop(modality)):
-            fail(job, self._refusal(modality))
-        if self._recovery is None or self._recovery.done():
-            self._recovery = asyncio.create_task(self._recover(), name="recovery")
-
-    async def _recover(self) -> None:
-        """Try the ailing encoders again and again, at growing intervals."""
-        pause = FIRST_PROBE_S
-        while self.ailing:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PROBE_S)
-            for modality in list(self.ailing):
-                if await self._loop.run_in_executor(self._threads, self._probed, modality) is None:
-                    del self.ailing[modality]
-                    log.warning("the %s encoder works again", modality)
-
-    def _refusal(self, modality: str) -> NotReadyError:
-        kind = type(self.ailing[modality]).__name__
-        message = f"the {modality} encoder fails with every input ({kind}); it is tried again regularly"
-        return NotReadyError(message)
+            fail(job, self.ailing.refusal(modality))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """The task has ended, by whatever cause: nobody may be left waiting, and newcomers need another."""

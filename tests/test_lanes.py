@@ -109,7 +109,7 @@ def test_a_poisoned_batch_leaves_the_other_lane_alone():
 
 def test_an_ailing_encoder_is_tried_again_while_the_lanes_are_busy(monkeypatch):
     """A thread of its own asks it, so it serves again however long the others work."""
-    monkeypatch.setattr("service.batcher.FIRST_PROBE_S", 0.01)
+    monkeypatch.setattr("service.ailments.FIRST_PROBE_S", 0.01)
 
     async def scenario(batcher, encoder):
         whole = batcher.attempts.encode
