@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeAlias
 
 import numpy as np
@@ -14,14 +15,19 @@ from service.pace import Pace
 
 Encode: TypeAlias = Callable[[str, Sequence[Views], bool], Vector]
 Divide: TypeAlias = Callable[[int], None]
+Turn: TypeAlias = Callable[[], AbstractContextManager[object]]
 Outcome: TypeAlias = Vector | Exception
 
 
 class Attempts:
-    """`encode(modality, views, normalize)` gives (n, dim); before it `divide` hears how many lanes share."""
+    """`encode(modality, views, normalize)` gives (n, dim), inside of `turn()`.
 
-    def __init__(self, encode: Encode, divide: Divide, metrics: Metrics, pace: Pace) -> None:
+    Before it `divide` hears how many lanes share the processors.
+    """
+
+    def __init__(self, encode: Encode, turn: Turn, divide: Divide, metrics: Metrics, pace: Pace) -> None:
         self.encode = encode
+        self._turn = turn
         self._divide = divide
         self._metrics = metrics
         self._pace = pace
@@ -46,7 +52,7 @@ class Attempts:
 
     def _rows(self, key: Key, views: Sequence[Views]) -> Vector:
         modality, normalize = key
-        with self._metrics.encoding(modality, len(views), sum(map(views_in, views))):
+        with self._turn(), self._metrics.encoding(modality, len(views), sum(map(views_in, views))):
             rows = self.encode(modality, views, normalize)
             if len(rows) != len(views) or not np.isfinite(rows).all():
                 raise RuntimeError(f"the {modality} encoder gave {rows.shape} or numbers that are not finite")

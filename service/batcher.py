@@ -14,7 +14,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from time import perf_counter
 from typing import TypeAlias, TypeVar
 
@@ -23,7 +23,7 @@ from models.machine import lower_priority
 from service import tracing
 from service.admission import Admission
 from service.ailments import Ailments
-from service.attempts import Attempts, Divide, Encode, Outcome
+from service.attempts import Attempts, Divide, Encode, Outcome, Turn
 from service.batch import Item, Job, Key, Vector, fail, for_caller, settle, settle_all, untied
 from service.errors import NotReadyError
 from service.metrics import Metrics
@@ -58,7 +58,7 @@ class Batcher:
     `batch_views`: most views in one call of `encode` (an item with more goes alone). `probe(modality)` gives
     a known-good sample's views. `decode_threads`: how many items are decoded at the same time. `lanes`: most
     batches that are encoded at the same time; `divide(n)` is called in a lane's thread before `encode`, with
-    the number of lanes that share the processors.
+    the number of lanes that share the processors, and `turn()` is entered for each call.
     """
 
     def __init__(  # noqa: PLR0913 - each with a name at its only call
@@ -73,11 +73,12 @@ class Batcher:
         decode_threads: int = 1,
         lanes: int = 1,
         divide: Divide = lambda _: None,
+        turn: Turn = nullcontext,
     ) -> None:
         self.metrics = metrics or Metrics()
         self.lanes = lanes
         self.pace = Pace(batch_views, decode_threads)
-        self.attempts = Attempts(encode, divide, self.metrics, self.pace)
+        self.attempts = Attempts(encode, turn, divide, self.metrics, self.pace)
         self.ailing = Ailments(lambda modality: self._in_thread(self._probed, modality))
         self._admission = Admission(self.pace, queue_limit, max_wait_s, lanes)
         self._probe = probe

@@ -80,9 +80,12 @@ class Schedule:
         return None
 
     def _next(self) -> Key | None:
-        """A free lane takes what has no other, and of the rest what is worth it."""
+        """A free lane takes what has no other, and of the rest what is worth it.
+
+        What is in no lane is always taken when its turn comes, or many of another kind could keep it waiting.
+        """
         if len(self._running) >= self.lanes:
             return None
-        busy = {batch.key[0] for batch in self._running}
+        busy = {batch.key for batch in self._running}
         waiting = self._queues.keys()
-        return next((key for key in waiting if key[0] not in busy or self._queues.fills(key, WORTH)), None)
+        return next((key for key in waiting if key not in busy or self._queues.fills(key, WORTH)), None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from index import Collection
 from models.embedder import Embedder, Views
@@ -39,16 +40,18 @@ class Served:
     vectorizer: Vectorizer
 
 
-def in_turn(
-    embedder: Embedder, own: AbstractContextManager[object], turn: AbstractContextManager[object]
-) -> Encode:
-    """The model's `encode`, when it is its `own` turn and its model's: those of all share the processors."""
-
+def encode_of(embedder: Embedder) -> Encode:
     def encode(modality: str, views: Sequence[Views], normalize: bool) -> Vector:  # noqa: FBT001 - Encode
-        with own, turn:
-            return embedder.encode(modality, views, normalize=normalize)
+        return embedder.encode(modality, views, normalize=normalize)
 
     return encode
+
+
+@contextmanager
+def in_turn(own: AbstractContextManager[object], of_all: AbstractContextManager[object]) -> Iterator[None]:
+    """When there is a place among the model's own lanes and among all, which share the processors."""
+    with own, of_all:
+        yield
 
 
 def reason_of(error: Exception) -> str:
@@ -105,7 +108,7 @@ class Serving:
         # torch.compile works on one call at a time.
         lanes = 1 if embedder.compiled else self.lanes
         batcher = Batcher(
-            in_turn(embedder, FairSemaphore(lanes), self._turn),
+            encode_of(embedder),
             queue_limit=self.settings.queue_limit,
             batch_views=self.settings.batch_views,
             metrics=self.metrics,
@@ -113,6 +116,7 @@ class Serving:
             max_wait_s=self.settings.max_wait_s,
             decode_threads=self.settings.decode_threads,
             lanes=lanes,
+            turn=partial(in_turn, FairSemaphore(lanes), self._turn),
             divide=lambda among: use_threads(max(1, self.threads // among)),
         )
         batcher.start()

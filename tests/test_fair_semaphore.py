@@ -71,16 +71,17 @@ def test_a_model_of_one_lane_is_asked_by_one_thread_only():
     """A compiled one, beside others that take all lanes: its recovery is tried in a thread of its own."""
     inside = most = 0
 
-    class Compiled:
-        def encode(self, *_words, **_options):
-            nonlocal inside, most
+    own, of_all = FairSemaphore(1), FairSemaphore(4)
+
+    def encode():
+        nonlocal inside, most
+        with in_turn(own, of_all):
             inside += 1
             most = max(most, inside)
             time.sleep(0.01)
             inside -= 1
 
-    encode = in_turn(Compiled(), FairSemaphore(1), FairSemaphore(4))
     with ThreadPoolExecutor(4) as threads:
-        for each in [threads.submit(encode, "text", [], True) for _ in range(8)]:
+        for each in [threads.submit(encode) for _ in range(8)]:
             each.result(PATIENCE_S)
     assert most == 1

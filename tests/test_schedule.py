@@ -50,6 +50,18 @@ def test_a_lane_goes_on_with_whose_turn_it_is(loop):
     assert schedule.follow(third) is None
 
 
+@pytest.mark.parametrize("alone", [IMAGE, ("text", False)])
+def test_a_lone_item_does_not_wait_until_many_of_another_kind_have_had_enough(loop, alone):
+    """Two lanes that are filled again and again, and one item that is to go through by itself."""
+    schedule = Schedule(8, lanes=2)
+    schedule.put(TEXT, jobs(loop, 16))
+    lanes = [schedule.begin(), schedule.begin()]
+    schedule.put(alone, jobs(loop, 1))
+    schedule.put(TEXT, jobs(loop, 16))
+    following = [schedule.follow(batch) for batch in lanes]
+    assert alone in [batch.key for batch in following]
+
+
 def test_a_batch_whose_callers_have_all_left_is_passed_over(loop):
     """The lane goes on with the next one."""
     schedule = Schedule(2, lanes=1)

@@ -15,7 +15,7 @@ MONO = 0b11
 SIDE_BYTES = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}
 # The tag that encoders leave in a frame of its own: mark, flags, counts, table, and then LAME's delays.
 ALL_THERE = bytes((0, 0, 0, 0b1111))
-DELAYS = slice(141, 144)
+COUNT, DELAYS = slice(8, 12), slice(141, 144)
 VBRI_AT = 36
 ID3_1_BYTES, ID3_2_BYTES = 128, 10
 ID3_FOOTER = 0x10
@@ -57,11 +57,12 @@ def frame_lengths(kind: Kind) -> Sequence[int]:
 
 
 def id3_bytes(data: bytes) -> int:
-    """How long the ID3v2 tag is that the file begins with."""
-    if not data.startswith(b"ID3") or len(data) < ID3_2_BYTES:
+    """How long the ID3v2 tag is that the file begins with; 0 where it is none by its own rules."""
+    head = data[:ID3_2_BYTES]
+    if not head.startswith(b"ID3") or len(head) < ID3_2_BYTES or 0xFF in head[3:5] or max(head[6:]) > 0x7F:
         return 0
-    footer = ID3_2_BYTES if data[5] & ID3_FOOTER else 0
-    return ID3_2_BYTES + sum((data[6 + i] & 0x7F) << 7 * (3 - i) for i in range(4)) + footer
+    footer = ID3_2_BYTES if head[5] & ID3_FOOTER else 0
+    return ID3_2_BYTES + sum(head[6 + i] << 7 * (3 - i) for i in range(4)) + footer
 
 
 def between_tags(data: bytes) -> tuple[int, int]:
@@ -104,7 +105,7 @@ def samples_in(data: bytes, kind: Kind, frames: int) -> int | None:
         return None
     if not tag.startswith((b"Xing", b"Info")):
         return frames * kind.samples
-    if tag[4:8] != ALL_THERE:
+    if tag[4:8] != ALL_THERE or int.from_bytes(tag[COUNT], "big") != frames - 1:
         return None
     delays = int.from_bytes(tag[DELAYS], "big")
     return (frames - 1) * kind.samples - (delays >> 12) - (delays & 0xFFF)
